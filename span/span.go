@@ -1,0 +1,115 @@
+package span
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"net/netip"
+)
+
+// TraceID is a 128-bit trace id. The zero value is no trace.
+type TraceID struct{ High, Low uint64 }
+
+// IsZero reports whether t is no trace id; W3C and B3 both forbid it on the wire.
+func (t TraceID) IsZero() bool { return t.High == 0 && t.Low == 0 }
+
+// Append appends the id as 32 lower-case hex digits.
+func (t TraceID) Append(dst []byte) []byte {
+	var raw [16]byte
+	binary.BigEndian.PutUint64(raw[:8], t.High)
+	binary.BigEndian.PutUint64(raw[8:], t.Low)
+	return hex.AppendEncode(dst, raw[:])
+}
+
+// String returns the id as 32 lower-case hex digits.
+func (t TraceID) String() string { return string(t.Append(make([]byte, 0, 32))) }
+
+// ID is a 64-bit span id. Zero is no span.
+type ID uint64
+
+// Append appends the id as 16 lower-case hex digits.
+func (id ID) Append(dst []byte) []byte {
+	var raw [8]byte
+	binary.BigEndian.PutUint64(raw[:], uint64(id))
+	return hex.AppendEncode(dst, raw[:])
+}
+
+// String returns the id as 16 lower-case hex digits.
+func (id ID) String() string { return string(id.Append(make([]byte, 0, 16))) }
+
+// Kind says which end of which exchange a span is; it gives its times their meaning.
+type Kind uint8
+
+// The kinds of Zipkin v2. KindNone is a local span and has no kind on the wire.
+const (
+	KindNone     Kind = iota
+	KindClient        // request sent .. reply received
+	KindServer        // request received .. reply sent
+	KindProducer      // one-way message sent
+	KindConsumer      // one-way message received
+)
+
+// String returns Zipkin's word, "" for KindNone.
+func (k Kind) String() string {
+	switch k {
+	case KindClient:
+		return "CLIENT"
+	case KindServer:
+		return "SERVER"
+	case KindProducer:
+		return "PRODUCER"
+	case KindConsumer:
+		return "CONSUMER"
+	default:
+		return ""
+	}
+}
+
+// Endpoint is one side of a call. The zero value is unknown and is not encoded.
+type Endpoint struct {
+	Service string
+	IP      netip.Addr
+	Port    uint16
+}
+
+// IsZero reports whether nothing is known of the endpoint.
+func (e Endpoint) IsZero() bool { return e.Service == "" && !e.IP.IsValid() && e.Port == 0 }
+
+// Tag is a fact about a span, searchable in Zipkin.
+type Tag struct{ Key, Value string }
+
+// Note is a moment inside a span: a Zipkin annotation, and in StatsD a counter named KEY.VALUE.
+type Note struct {
+	Time  int64 // Unix time, microseconds
+	Value string
+}
+
+// Timer is a further length of the same call that deserves a metric but no span of its own,
+// such as the time that a request waited in its queue. StatsD's name is KEY.NAME.
+type Timer struct {
+	Name   string // one safe segment, e.g. "queue_wait"
+	Micros int64
+}
+
+// Span is one finished call, or one side of it, ready to be sent.
+//
+// Whoever offers a Span to a pipeline gives it away: the strings and slices in it are read later
+// by other goroutines and must never change again.
+type Span struct {
+	TraceID  TraceID
+	ID       ID
+	Parent   ID // zero: a root
+	Kind     Kind
+	Shared   bool // the id was made by the other side (B3 server joining a client's span)
+	Debug    bool
+	Sampled  bool   // false: counts in metrics only, is sent to no tracer
+	Error    string // "" is success; else the Zipkin tag "error": a short class, never a message
+	Start    int64  // Unix time, microseconds; always > 0
+	Duration int64  // microseconds; 0 is unknown (an unfinished or one-way span)
+	Name     string
+	Key      string // metric key, also the tag calltap.key; "" is none
+	Local    Endpoint
+	Remote   Endpoint
+	Tags     []Tag
+	Notes    []Note
+	Timers   []Timer
+}
