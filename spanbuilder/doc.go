@@ -1,0 +1,2 @@
+// Package spanbuilder turns what was seen into spans.
+package spanbuilder

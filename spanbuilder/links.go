@@ -1,0 +1,129 @@
+package spanbuilder
+
+import (
+	"math/bits"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/calltap/calltap/span"
+)
+
+// Entry is what Links keeps of an HTTP server span.
+type Entry struct {
+	// TraceID is the trace that the span belongs to. It differs from the id that the entry is found by
+	// if the client sent both trace headers and a request id of its own. Put takes zero as "the same".
+	TraceID span.TraceID
+	ID      span.ID
+	Sampled bool
+	Service string
+}
+
+const (
+	linkWays      = 8 // entries that a trace id may sit in
+	linkShards    = 64
+	defaultLinks  = 65536
+	maxLinkLabels = 1 << 12
+)
+
+// Links remembers the HTTP server spans of recent traces, so that an RPC of the same trace can hang
+// below the right one. Fixed size, never blocks for long, overwrites the oldest.
+//
+//	trace id ─hash─► set of 8 slots ─► the slot of this trace, else the set's oldest
+//
+// A slot holds no pointer: the table is 4 MiB that the collector need not look at, and that the system
+// does not hand out before it is used. Services are numbered instead; there are as many as sites.
+type Links struct {
+	seed   [2]uint64 // clients choose trace ids; without it they could aim at one set
+	shards [linkShards]linkShard
+	mask   uint64
+	labels labels
+}
+
+type linkShard struct {
+	mu   sync.Mutex
+	sets [][linkWays]linkSlot // allocated as one block, by the first Put
+	_    [32]byte             // keeps neighbours' locks off one cache line
+}
+
+type linkSlot struct {
+	found   span.TraceID
+	trace   span.TraceID
+	id      span.ID
+	service uint16
+	sampled bool
+	age     uint32 // of the set's Puts, wraps
+}
+
+// NewLinks makes a table of about n entries; n <= 0 is the default of 65,536.
+func NewLinks(n int) *Links {
+	if n <= 0 {
+		n = defaultLinks
+	}
+	sets := 1
+	for sets*linkWays*linkShards < n && sets < 1<<20 {
+		sets <<= 1
+	}
+	l := &Links{seed: [2]uint64{rand.Uint64(), rand.Uint64()}, mask: uint64(sets - 1)}
+	for i := range l.shards {
+		l.shards[i].sets = make([][linkWays]linkSlot, sets)
+	}
+	return l
+}
+
+// Put records the span by which a trace entered. The first of a trace wins until it is overwritten.
+func (l *Links) Put(t span.TraceID, e Entry) {
+	if l == nil || t.IsZero() || e.ID == 0 {
+		return
+	}
+	if e.TraceID.IsZero() {
+		e.TraceID = t
+	}
+	service := l.labels.number(e.Service)
+	shard, set := l.place(t)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	slots := &shard.sets[set]
+	oldest, newest := 0, uint32(0)
+	for i := range slots {
+		s := &slots[i]
+		if s.found == t {
+			return
+		}
+		if s.age < slots[oldest].age {
+			oldest = i
+		}
+		newest = max(newest, s.age)
+	}
+	if newest == ^uint32(0) {
+		for i := range slots { // once in 4 billion: the order within this set is forgotten
+			slots[i].age = 0
+		}
+		newest = 0
+	}
+	slots[oldest] = linkSlot{t, e.TraceID, e.ID, service, e.Sampled, newest + 1}
+}
+
+// Get returns the entry span of a trace.
+func (l *Links) Get(t span.TraceID) (Entry, bool) {
+	if l == nil || t.IsZero() {
+		return Entry{}, false
+	}
+	shard, set := l.place(t)
+	shard.mu.Lock()
+	slots := &shard.sets[set]
+	for i := range slots {
+		if slots[i].found == t {
+			s := slots[i]
+			shard.mu.Unlock()
+			return Entry{TraceID: s.trace, ID: s.id, Sampled: s.sampled, Service: l.labels.text(s.service)}, true
+		}
+	}
+	shard.mu.Unlock()
+	return Entry{}, false
+}
+
+func (l *Links) place(t span.TraceID) (*linkShard, uint64) {
+	hi, lo := bits.Mul64(t.High^l.seed[0], t.Low^l.seed[1])
+	h := mix(hi, lo)
+	return &l.shards[h%linkShards], h / linkShards & l.mask
+}

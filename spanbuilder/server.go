@@ -1,0 +1,111 @@
+package spanbuilder
+
+import (
+	"math/rand/v2"
+
+	"github.com/calltap/calltap/span"
+)
+
+// Server is the identity of one HTTP server span.
+type Server struct {
+	TraceID span.TraceID
+	ID      span.ID
+	Parent  span.ID
+	Sampled bool
+	Debug   bool
+	Linked  bool // Parent came from X-OpenStack-Request-ID
+}
+
+// StartServer gives an HTTP request its place: in the trace of its headers (in, if inFound), else,
+// with LinkOpenStack, in the trace that its X-OpenStack-Request-ID names, else in a new one. It
+// remembers the span in Links, so that RPC of the same trace can hang below it. service is the
+// name of the site, kept for labelling the callers of RPC.
+//
+// With LinkOpenStack the caller sends AppendRequestID(TraceID) on, unless the client sent a valid id of its own.
+func (t *Tracer) StartServer(in Context, inFound bool, requestID string, requestIDFound bool, service string) Server {
+	var named span.TraceID // by the request id
+	if t.Link == LinkOpenStack && requestIDFound {
+		named, _ = ParseRequestID(requestID)
+	}
+	if !inFound {
+		in = Context{}
+	}
+	var s Server
+	switch {
+	case !in.TraceID.IsZero():
+		s = Server{TraceID: in.TraceID, Parent: in.SpanID, ID: newID()}
+		s.decide(in.Decision, t.Ratio)
+	case !named.IsZero():
+		s = t.joinNamed(named, in.Decision)
+	default:
+		id := span.TraceID{High: rand.Uint64(), Low: rand.Uint64()}
+		if t.Link == LinkOpenStack {
+			id = mint(id)
+		}
+		s = Server{TraceID: nonZero(id)}
+		s.ID = rootID(s.TraceID)
+		s.decide(in.Decision, t.Ratio)
+	}
+	if t.Link != LinkNone || t.HasSources {
+		t.remember(s, named, service)
+	}
+	return s
+}
+
+// joinNamed places a request by its X-OpenStack-Request-ID. Three callers send one: a service behind a
+// calltap, whose entry span is remembered here or, from another process, known by the bits of mint; and
+// a client of its own accord, which makes this span the root.
+func (t *Tracer) joinNamed(named span.TraceID, d Decision) Server {
+	s := Server{TraceID: named, ID: newID()}
+	if e, ok := t.Links.Get(named); ok {
+		s.TraceID, s.Parent, s.Linked = e.TraceID, e.ID, true
+		if d == Defer {
+			s.Sampled = e.Sampled
+			return s
+		}
+	} else if minted(named) {
+		s.Parent, s.Linked = rootID(named), true
+	} else {
+		s.ID = rootID(named)
+	}
+	s.decide(d, t.Ratio)
+	return s
+}
+
+// remember puts the span under the ids that its RPC can come back with.
+func (t *Tracer) remember(s Server, named span.TraceID, service string) {
+	e := Entry{TraceID: s.TraceID, ID: s.ID, Sampled: s.Sampled, Service: service}
+	t.Links.Put(s.TraceID, e)
+	if !named.IsZero() && named != s.TraceID {
+		t.Links.Put(named, e) // the client sent trace headers and a request id that disagree
+	}
+}
+
+func (s *Server) decide(d Decision, ratio float64) {
+	s.Sampled = sampled(s.TraceID, d, ratio)
+	s.Debug = d == Debug
+}
+
+// rootID is the span id of a trace's root: the low 64 bits of the trace id, so that who knows the trace knows
+// the root. It is never zero.
+func rootID(t span.TraceID) span.ID {
+	if t.Low == 0 {
+		return span.ID(t.High)
+	}
+	return span.ID(t.Low)
+}
+
+func newID() span.ID {
+	for {
+		if id := rand.Uint64(); id != 0 {
+			return span.ID(id)
+		}
+	}
+}
+
+func nonZero(t span.TraceID) span.TraceID {
+	if t.IsZero() {
+		t.Low = 1
+	}
+	return t
+}

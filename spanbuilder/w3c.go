@@ -1,0 +1,52 @@
+package spanbuilder
+
+import "github.com/calltap/calltap/span"
+
+// TraceparentLen is the length of the header that AppendTraceparent writes.
+const TraceparentLen = 55
+
+// ParseTraceparent reads a W3C traceparent, version 00 (https://www.w3.org/TR/trace-context/):
+//
+//	00-<32 hex: trace id>-<16 hex: parent id>-<2 hex: flags>
+//
+// A later version may have more fields after a further dash; they are ignored, as W3C asks. Hex must be
+// lower case.
+func ParseTraceparent(s string) (Context, Fault) {
+	if len(s) < TraceparentLen || s[2] != '-' || s[35] != '-' || s[52] != '-' {
+		return Context{}, BadLength
+	}
+	version, ok := parseHex(s[:2], false)
+	if !ok || version == 0xff {
+		return Context{}, BadVersion
+	}
+	if len(s) > TraceparentLen && (version == 0 || s[TraceparentLen] != '-') {
+		return Context{}, BadLength
+	}
+	high, ok1 := parseHex(s[3:19], false)
+	low, ok2 := parseHex(s[19:35], false)
+	id, ok3 := parseHex(s[36:52], false)
+	flags, ok4 := parseHex(s[53:55], false)
+	if !ok1 || !ok2 || !ok3 || !ok4 {
+		return Context{}, BadHex
+	}
+	c := Context{TraceID: span.TraceID{High: high, Low: low}, SpanID: span.ID(id), Decision: Deny}
+	if c.TraceID.IsZero() || id == 0 {
+		return Context{}, ZeroID
+	}
+	if flags&1 != 0 {
+		c.Decision = Accept
+	}
+	return c, NoFault
+}
+
+// AppendTraceparent appends the W3C header that makes s the parent of the next hop, TraceparentLen bytes.
+func AppendTraceparent(dst []byte, s Server) []byte {
+	dst = append(dst, "00-"...)
+	dst = s.TraceID.Append(dst)
+	dst = append(dst, '-')
+	dst = s.ID.Append(dst)
+	if s.Sampled || s.Debug {
+		return append(dst, "-01"...)
+	}
+	return append(dst, "-00"...)
+}
