@@ -1,0 +1,46 @@
+package harness
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+)
+
+// Need fails the test on err. A missing part is a loud skip instead, except under CI (the variable
+// CI is set), so that nobody takes a skipped test for a passed one.
+func Need(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, ErrMissing) && os.Getenv("CI") == "" {
+		t.Skip("SKIPPED, NOTHING WAS TESTED: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Eventually asks until check returns nil, and fails the test with check's last error after patience.
+func Eventually(t testing.TB, patience time.Duration, check func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		err := check()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %s: %v", patience, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// ShowOnFailure prints the end of each program's output if the test fails.
+func ShowOnFailure(t testing.TB, programs ...*Process) {
+	t.Cleanup(func() {
+		for _, p := range programs {
+			if t.Failed() && p != nil {
+				t.Logf("---- %s (%s) ----\n%s", p.Name, p.log, tail(p.Output()))
+			}
+		}
+	})
+}

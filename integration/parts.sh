@@ -1,0 +1,85 @@
+#!/bin/bash
+# Fetches what the tests and the demo stand on: RabbitMQ, Zipkin, StatsD, and Python's RPC libraries.
+#
+# System packages come through apt when we are root and something is missing; no service is
+# started. All else goes into .parts/ of this checkout. A second run finds everything and is quick.
+#
+# usage: parts.sh [rabbitmq] [python] [zipkin] [statsd]      (default: all)
+# exit status: 0 all there; 1 something is missing, named on standard error.
+set -u
+cd "$(dirname "$0")/.."
+parts=$PWD/.parts
+want=${*:-rabbitmq python zipkin statsd}
+mkdir -p "$parts"
+missing=0
+
+say()  { echo "parts: $*" >&2; }
+have() { command -v "$1" >/dev/null 2>&1; }
+lost() { say "MISSING $1"; missing=1; }
+needs() { [[ " $want " == *" $1 "* ]]; }
+
+rabbitmq_there() { [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || [ -x /opt/rabbitmq/sbin/rabbitmq-server ] || have rabbitmq-server; }
+python_there()   { have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null; }
+
+# Packages of the system, all in one apt run.
+packages=
+needs rabbitmq && ! rabbitmq_there && packages+=" rabbitmq-server"
+needs python && ! python_there && packages+=" python3-venv"
+if needs zipkin; then
+  have java || packages+=" default-jre-headless"
+  [ -e "$parts/zipkin.jar" ] || have mvn || packages+=" maven"
+fi
+if needs statsd; then
+  have node || packages+=" nodejs"
+  [ -e "$parts/node/node_modules/statsd/stats.js" ] || have npm || packages+=" npm"
+fi
+have "${CC:-cc}" || packages+=" gcc libc6-dev" # go test -race
+if [ -n "$packages" ]; then
+  if [ "$(id -u)" != 0 ] || ! have apt-get; then
+    say "please install:$packages"
+  else
+    say "installing:$packages"
+    # Debian starts a service as soon as it is installed; this file, only while we install, forbids it.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e $policy ]; then
+      trap 'rm -f "$policy"' EXIT
+      printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    { apt-get update -q && apt-get install -qy --no-install-recommends $packages; } >"$parts/apt.log" 2>&1 ||
+      { say "apt-get failed, the end of .parts/apt.log:"; tail -5 "$parts/apt.log" >&2; }
+  fi
+fi
+needs rabbitmq && ! rabbitmq_there && lost "rabbitmq-server"
+
+if needs python && ! cmp -s integration/apps/requirements.txt "$parts/venv/requirements.txt"; then
+  say "python: oslo.messaging and pika into .parts/venv"
+  { python3 -m venv --clear "$parts/venv" &&
+    "$parts/venv/bin/pip" install -q --no-cache-dir -r integration/apps/requirements.txt &&
+    cp integration/apps/requirements.txt "$parts/venv/"; } >"$parts/pip.log" 2>&1 ||
+    { tail -5 "$parts/pip.log" >&2; rm -rf "$parts/venv"; lost "python libraries"; }
+fi
+
+# The server is one executable jar; a copy in the user's own Maven folder will do.
+jar=io/zipkin/zipkin-server/3.5.1/zipkin-server-3.5.1-exec.jar
+if needs zipkin && [ ! -e "$parts/zipkin.jar" ]; then
+  if [ ! -e "${HOME:-/nonexistent}/.m2/repository/$jar" ]; then
+    say "zipkin 3.5.1 from Maven Central (130 MB)"
+    mvn -q -B dependency:get -Dmaven.repo.local="$parts/m2" -Dartifact=io.zipkin:zipkin-server:3.5.1:jar:exec \
+      -Dtransitive=false >"$parts/mvn.log" 2>&1 || tail -5 "$parts/mvn.log" >&2
+  fi
+  for repository in "${HOME:-/nonexistent}/.m2/repository" "$parts/m2"; do
+    [ -e "$repository/$jar" ] && ln -sf "$repository/$jar" "$parts/zipkin.jar"
+  done
+  [ -e "$parts/zipkin.jar" ] || lost "zipkin server"
+fi
+needs zipkin && ! have java && lost "java"
+
+if needs statsd && [ ! -e "$parts/node/node_modules/statsd/stats.js" ]; then
+  say "statsd 0.9.0 from npm"
+  npm install --prefix "$parts/node" --cache "$parts/npm" --ignore-scripts --no-audit --no-fund \
+    --omit=optional statsd@0.9.0 >"$parts/npm.log" 2>&1 || { tail -5 "$parts/npm.log" >&2; lost "statsd"; }
+fi
+needs statsd && ! have node && lost "node"
+
+exit $missing
