@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// site is one Caddy process with one site in front of the upstream.
+type site struct {
+	*process
+	port, admin int
+}
+
+// siteConfig is what the subjects differ in.
+type siteConfig struct {
+	global  string // lines of the global block
+	handler string // lines before reverse_proxy
+	env     []string
+}
+
+// startSite runs the binary and waits until the site answers.
+func (r *rig) startSite(ctx context.Context, name, upstream string, c siteConfig) (*site, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(r.dir, name+".Caddyfile")
+	text := fmt.Sprintf("{\n\tadmin 127.0.0.1:%d\n\tpersist_config off\n\tauto_https off\n%s}\nhttp://:%d {\n\tbind 127.0.0.1\n%s\treverse_proxy %s\n}\n",
+		admin, c.global, port, c.handler, upstream)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	p, err := start(r.dir, name, c.env, r.bin, "run", "--adapter", "caddyfile", "--config", file)
+	if err != nil {
+		return nil, err
+	}
+	err = until(ctx, 20*time.Second, name+" to listen", func() bool { return p.died() != nil || answers(port) })
+	if err == nil {
+		err = p.died()
+	}
+	if err != nil {
+		p.stop()
+		return nil, err
+	}
+	return &site{process: p, port: port, admin: admin}, nil
+}
+
+// fetch gets a page of the admin endpoint.
+func (s *site) fetch(ctx context.Context, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d%s", s.admin, path), nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s of the admin endpoint: %s: %.200s", path, res.Status, body)
+	}
+	return body, err
+}
+
+// books are the pipeline's counters in /calltap/status.
+type books struct {
+	Accepted int64            `json:"accepted"`
+	Emitted  int64            `json:"emitted"`
+	Queued   int64            `json:"queued"`
+	Dropped  map[string]int64 `json:"dropped"`
+	Emitters []struct {
+		Name string `json:"name"`
+		books
+	} `json:"emitters"`
+}
+
+func (b books) droppedSum() int64 {
+	var n int64
+	for _, d := range b.Dropped {
+		n += d
+	}
+	return n
+}
+
+// of gives the books of one emitter.
+func (b books) of(name string) books {
+	for _, e := range b.Emitters {
+		if e.Name == name {
+			return e.books
+		}
+	}
+	return books{}
+}
+
+// status reads the live counters of calltap.
+func (s *site) status(ctx context.Context) (books, error) {
+	body, err := s.fetch(ctx, "/calltap/status")
+	if err != nil {
+		return books{}, err
+	}
+	var page struct {
+		Pipeline books `json:"pipeline"`
+	}
+	return page.Pipeline, json.Unmarshal(body, &page)
+}
+
+// profileCPU stores a CPU profile taken over the next seconds.
+func (s *site) profileCPU(ctx context.Context, file string, seconds int) error {
+	body, err := s.fetch(ctx, fmt.Sprintf("/debug/pprof/profile?seconds=%d", seconds))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, body, 0o644)
+}
