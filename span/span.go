@@ -1,40 +1,6 @@
 package span
 
-import (
-	"encoding/binary"
-	"encoding/hex"
-	"net/netip"
-)
-
-// TraceID is a 128-bit trace id. The zero value is no trace.
-type TraceID struct{ High, Low uint64 }
-
-// IsZero reports whether t is no trace id; W3C and B3 both forbid it on the wire.
-func (t TraceID) IsZero() bool { return t.High == 0 && t.Low == 0 }
-
-// Append appends the id as 32 lower-case hex digits.
-func (t TraceID) Append(dst []byte) []byte {
-	var raw [16]byte
-	binary.BigEndian.PutUint64(raw[:8], t.High)
-	binary.BigEndian.PutUint64(raw[8:], t.Low)
-	return hex.AppendEncode(dst, raw[:])
-}
-
-// String returns the id as 32 lower-case hex digits.
-func (t TraceID) String() string { return string(t.Append(make([]byte, 0, 32))) }
-
-// ID is a 64-bit span id. Zero is no span.
-type ID uint64
-
-// Append appends the id as 16 lower-case hex digits.
-func (id ID) Append(dst []byte) []byte {
-	var raw [8]byte
-	binary.BigEndian.PutUint64(raw[:], uint64(id))
-	return hex.AppendEncode(dst, raw[:])
-}
-
-// String returns the id as 16 lower-case hex digits.
-func (id ID) String() string { return string(id.Append(make([]byte, 0, 16))) }
+import "net/netip"
 
 // Kind says which end of which exchange a span is; it gives its times their meaning.
 type Kind uint8

@@ -1,0 +1,172 @@
+package span
+
+import (
+	"net/netip"
+	"strconv"
+)
+
+// The tags that the encoder makes of a span's own fields. A Tag of the same key is left out.
+const (
+	TagKey   = "calltap.key" // Span.Key
+	TagError = "error"       // Span.Error
+)
+
+// AppendJSON appends the span as one object of Zipkin's v2 JSON, with no white space and no newline
+// (https://zipkin.io/zipkin-api/#/default/post_spans), and returns the extended slice. It allocates
+// only if dst is too small, and never fails.
+//
+// Names keep their case; Zipkin lower-cases names and services itself. Of several tags with one key
+// the last counts. A span that is its own parent, and the shared flag of a CLIENT, are left out, as
+// Zipkin does on arrival.
+func (s *Span) AppendJSON(dst []byte) []byte {
+	dst = append(dst, `{"traceId":"`...)
+	dst = s.TraceID.Append(dst)
+	if s.Parent != 0 && s.Parent != s.ID {
+		dst = append(dst, `","parentId":"`...)
+		dst = s.Parent.Append(dst)
+	}
+	dst = append(dst, `","id":"`...)
+	dst = s.ID.Append(dst)
+	dst = append(dst, '"')
+	dst = append(dst, kindJSON[s.Kind&7]...)
+	if s.Name != "" {
+		dst = append(dst, `,"name":`...)
+		dst = appendString(dst, s.Name)
+	}
+	if s.Start > 0 {
+		dst = append(dst, `,"timestamp":`...)
+		dst = appendMicros(dst, s.Start)
+	}
+	if s.Duration > 0 {
+		dst = append(dst, `,"duration":`...)
+		dst = strconv.AppendInt(dst, s.Duration, 10)
+	}
+	if !s.Local.IsZero() {
+		dst = append(dst, `,"localEndpoint":`...)
+		dst = s.Local.appendJSON(dst)
+	}
+	if !s.Remote.IsZero() {
+		dst = append(dst, `,"remoteEndpoint":`...)
+		dst = s.Remote.appendJSON(dst)
+	}
+	dst = s.appendNotes(dst)
+	dst = s.appendTags(dst)
+	if s.Debug {
+		dst = append(dst, `,"debug":true`...)
+	}
+	if s.Shared && s.Kind != KindClient {
+		dst = append(dst, `,"shared":true`...)
+	}
+	return append(dst, '}')
+}
+
+// kindJSON is indexed by Kind; its length is a power of two so that the index needs no check.
+var kindJSON = [8]string{
+	KindClient:   `,"kind":"CLIENT"`,
+	KindServer:   `,"kind":"SERVER"`,
+	KindProducer: `,"kind":"PRODUCER"`,
+	KindConsumer: `,"kind":"CONSUMER"`,
+}
+
+func (s *Span) appendNotes(dst []byte) []byte {
+	if len(s.Notes) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"annotations":[`...)
+	for i := range s.Notes {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"timestamp":`...)
+		dst = appendMicros(dst, s.Notes[i].Time)
+		dst = append(dst, `,"value":`...)
+		dst = appendString(dst, s.Notes[i].Value)
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
+func (s *Span) appendTags(dst []byte) []byte {
+	if len(s.Tags) == 0 && s.Key == "" && s.Error == "" {
+		return dst
+	}
+	dst = append(dst, `,"tags":`...)
+	open := len(dst)
+	if s.Key != "" {
+		dst = appendTag(dst, TagKey, s.Key)
+	}
+	for i := range s.Tags {
+		if !s.shadowed(i) {
+			dst = appendTag(dst, s.Tags[i].Key, s.Tags[i].Value)
+		}
+	}
+	if s.Error != "" {
+		dst = appendTag(dst, TagError, s.Error)
+	}
+	if len(dst) == open {
+		dst = append(dst, ',')
+	}
+	dst[open] = '{' // in place of the first tag's comma
+	return append(dst, '}')
+}
+
+// shadowed reports whether tag i must not be written because its key is written elsewhere: JSON
+// with the same key twice means one thing to one reader and another to the next. Spans carry few
+// tags (Valid sees to it), so looking at each pair is cheaper than any set.
+func (s *Span) shadowed(i int) bool {
+	key := s.Tags[i].Key
+	if key == TagKey && s.Key != "" || key == TagError && s.Error != "" {
+		return true
+	}
+	clean := plain(key)
+	for j := i + 1; j < len(s.Tags); j++ {
+		if s.Tags[j].Key == key || !clean && written(s.Tags[j].Key) == written(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// written is how a reader will see s: bytes that are not UTF-8 all become U+FFFD, so that two keys
+// that differ here may be one there.
+func written(s string) string { return string([]rune(s)) }
+
+func appendTag(dst []byte, key, value string) []byte {
+	dst = append(dst, ',')
+	dst = appendString(dst, key)
+	dst = append(dst, ':')
+	return appendString(dst, value)
+}
+
+func (e *Endpoint) appendJSON(dst []byte) []byte {
+	open := len(dst)
+	if e.Service != "" {
+		dst = append(dst, `,"serviceName":`...)
+		dst = appendString(dst, e.Service)
+	}
+	if e.IP.IsValid() {
+		dst = appendIP(dst, e.IP)
+	}
+	if e.Port != 0 {
+		dst = append(dst, `,"port":`...)
+		dst = strconv.AppendUint(dst, uint64(e.Port), 10)
+	}
+	if len(dst) == open {
+		dst = append(dst, ',')
+	}
+	dst[open] = '{'
+	return append(dst, '}')
+}
+
+// appendIP writes an IPv4 address that travels in IPv6 clothes as IPv4, and drops the zone: it
+// names an interface of this machine and no reader of the field expects it.
+func appendIP(dst []byte, ip netip.Addr) []byte {
+	ip = ip.Unmap().WithZone("")
+	if ip.Is4() {
+		dst = append(dst, `,"ipv4":"`...)
+	} else {
+		dst = append(dst, `,"ipv6":"`...)
+	}
+	dst = ip.AppendTo(dst)
+	return append(dst, '"')
+}
