@@ -96,7 +96,7 @@ func (s *Span) appendTags(dst []byte) []byte {
 		dst = appendTag(dst, TagKey, s.Key)
 	}
 	for i := range s.Tags {
-		if !s.shadowed(i) {
+		if !s.shadowed(i) && (plain(s.Tags[i].Key) || !s.shadowedOnceWritten(i)) {
 			dst = appendTag(dst, s.Tags[i].Key, s.Tags[i].Value)
 		}
 	}
@@ -118,18 +118,25 @@ func (s *Span) shadowed(i int) bool {
 	if key == TagKey && s.Key != "" || key == TagError && s.Error != "" {
 		return true
 	}
-	clean := plain(key)
 	for j := i + 1; j < len(s.Tags); j++ {
-		if s.Tags[j].Key == key || !clean && written(s.Tags[j].Key) == written(key) {
+		if s.Tags[j].Key == key {
 			return true
 		}
 	}
 	return false
 }
 
-// written is how a reader will see s: bytes that are not UTF-8 all become U+FFFD, so that two keys
-// that differ here may be one there.
-func written(s string) string { return string([]rune(s)) }
+// shadowedOnceWritten is shadowed for a key that is not plain. Bytes that are not UTF-8 all become
+// U+FFFD, so two keys that differ here may be one to the reader.
+func (s *Span) shadowedOnceWritten(i int) bool {
+	key := string([]rune(s.Tags[i].Key))
+	for j := i + 1; j < len(s.Tags); j++ {
+		if string([]rune(s.Tags[j].Key)) == key {
+			return true
+		}
+	}
+	return false
+}
 
 func appendTag(dst []byte, key, value string) []byte {
 	dst = append(dst, ',')

@@ -31,32 +31,28 @@ func plain(s string) bool {
 	n := len(s)
 	if n >= 8 {
 		b := unsafe.Slice(unsafe.StringData(s), n)
-		i := 0
-		for ; i+8 <= n; i += 8 {
-			if special(binary.LittleEndian.Uint64(b[i:])) {
+		last := binary.LittleEndian.Uint64(b[n-8:]) // some bytes of it for the second time
+		for ; len(b) > 8; b = b[8:] {
+			if special(binary.LittleEndian.Uint64(b)) {
 				return false
 			}
 		}
-		// The last eight bytes, some of them for the second time.
-		return i == n || !special(binary.LittleEndian.Uint64(b[n-8:]))
+		return !special(last)
 	}
 	for i := 0; i < n; i++ {
-		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+		if c := s[i]; c < 0x20 || c >= 0x80 || c == '"' || c == '\\' {
 			return false
 		}
 	}
 	return true
 }
 
-// special reports whether any of the eight bytes of w is a control character, DEL, not ASCII, a quote
-// or a backslash. It may also say so of a word that holds none (a borrow between bytes); never the
-// other way round.
+// special reports whether any of the eight bytes of w is a control character, not ASCII, a quote or a
+// backslash. It may also say so of a word that holds none (a borrow between bytes); never the other
+// way round: subtracting 1 sets the top bit of a zero byte, subtracting 0x20 that of any below it,
+// and bytes that had it before are not ASCII.
 func special(w uint64) bool {
-	quote := w ^ ones*'"'
-	slash := w ^ ones*'\\'
-	found := (w - ones*0x20) | (w + ones) | w
-	found |= (quote - ones) &^ quote
-	found |= (slash - ones) &^ slash
+	found := w | (w - ones*0x20) | ((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones)
 	return found&highs != 0
 }
 
@@ -67,7 +63,7 @@ func appendEscaped(dst []byte, s string) []byte {
 	for i := 0; i < len(s); {
 		c := s[i]
 		if c < utf8.RuneSelf {
-			if c >= 0x20 && c != 0x7f && c != '"' && c != '\\' {
+			if c >= 0x20 && c != '"' && c != '\\' {
 				i++
 				continue
 			}
