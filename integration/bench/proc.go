@@ -76,7 +76,7 @@ func (p *process) stop() {
 func (p *process) died() error {
 	select {
 	case <-p.done:
-		text, _ := os.ReadFile(p.log)
+		text := p.output()
 		if len(text) > 2000 {
 			text = text[len(text)-2000:]
 		}
@@ -84,6 +84,12 @@ func (p *process) died() error {
 	default:
 		return nil
 	}
+}
+
+// output is what the subject has printed.
+func (p *process) output() string {
+	text, _ := os.ReadFile(p.log)
+	return string(text)
 }
 
 // cpu is the time that all threads of the subject, past and present, have run. The process clock of
