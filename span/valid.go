@@ -16,32 +16,39 @@ const (
 // Valid returns "" if the span may be sent, else a short reason why it must be stopped at the door,
 // fit for a counter's label. Zipkin answers 400 to a whole batch for one span that is not valid.
 func (s *Span) Valid() string {
+	_, reason := s.Check()
+	return reason
+}
+
+// Check is Valid and Size in one, for those who need both. With a reason the size may be zero.
+func (s *Span) Check() (size int, reason string) {
 	switch {
 	case s.TraceID.IsZero():
-		return "trace id is zero"
+		return 0, "trace id is zero"
 	case s.ID == 0:
-		return "span id is zero"
+		return 0, "span id is zero"
 	case s.Kind > KindConsumer:
-		return "unknown kind"
+		return 0, "unknown kind"
 	case s.Start <= 0:
-		return "start before 1970"
+		return 0, "start before 1970"
 	case s.Start > maxMicros:
-		return "start too late"
+		return 0, "start too late"
 	case s.Duration < 0:
-		return "negative duration"
+		return 0, "negative duration"
 	case s.Duration > maxMicros:
-		return "duration too long"
+		return 0, "duration too long"
 	case len(s.Tags) > MaxItems || len(s.Notes) > MaxItems || len(s.Timers) > MaxItems:
-		return "too many tags, notes or timers"
-	case s.Size() > MaxSize:
-		return "too large"
+		return 0, "too many tags, notes or timers"
 	}
 	for i := range s.Notes {
 		if t := s.Notes[i].Time; t <= 0 || t > maxMicros {
-			return "note outside of time"
+			return 0, "note outside of time"
 		}
 	}
-	return ""
+	if size = s.Size(); size > MaxSize {
+		return size, "too large"
+	}
+	return size, ""
 }
 
 // Size estimates the memory that the span holds, in bytes: the struct, its slices and its strings.

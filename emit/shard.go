@@ -1,0 +1,116 @@
+package emit
+
+import (
+	"sync"
+
+	"github.com/calltap/calltap/span"
+)
+
+// lane keeps spans that everyone gets apart from those that only metrics emitters get, so that a
+// batch of either is contiguous and is shared without filtering or copying.
+type lane uint8
+
+const (
+	traced lane = iota
+	metricsOnly
+	lanes // how many there are
+)
+
+// shard is a part of the buffer in front of the queues. There are several, so that the processors do
+// not meet at one mutex. mu guards everything below.
+type shard struct {
+	mu     sync.Mutex
+	closed bool
+	bufs   [lanes]buffer
+
+	_ [64]byte // keeps the next shard's mutex off this one's last cache line
+}
+
+// buffer is a lane's half of a shard: one slice is filled while the other is being emptied.
+type buffer struct {
+	accepted int64
+	dropped  [doorReasons]int64
+	spans    []span.Span
+	bytes    int // estimated size of spans
+	spare    []span.Span
+}
+
+// offer copies s in, or counts why not, and returns how many spans the shard holds now.
+func (sh *shard) offer(l lane, s *span.Span, size int, valid bool, lim *limits) int {
+	sh.mu.Lock()
+	b := &sh.bufs[l]
+	b.accepted++
+	if d := sh.door(size, valid, lim); d == doorOpen {
+		b.spans = append(b.spans, *s)
+		b.bytes += size
+	} else {
+		b.dropped[d]++
+	}
+	n := sh.count()
+	sh.mu.Unlock()
+	return n
+}
+
+func (sh *shard) door(size int, valid bool, lim *limits) door {
+	switch {
+	case sh.closed:
+		return doorClosed
+	case !valid:
+		return doorInvalid
+	case sh.count() >= lim.shardSpans || sh.bufs[traced].bytes+sh.bufs[metricsOnly].bytes+size > lim.shardBytes:
+		return doorFull
+	}
+	return doorOpen
+}
+
+func (sh *shard) count() int { return len(sh.bufs[traced].spans) + len(sh.bufs[metricsOnly].spans) }
+
+// swap takes a lane's spans out and puts the empty spare in their place. The spans go back with
+// giveBack when they have been copied.
+func (sh *shard) swap(l lane) []span.Span {
+	sh.mu.Lock()
+	defer sh.mu.Unlock()
+	b := &sh.bufs[l]
+	full := b.spans
+	b.spans, b.spare, b.bytes = b.spare, nil, 0
+	return full
+}
+
+// smallBuffer is the number of spans below which a buffer is not worth giving back to the collector.
+const smallBuffer = 64
+
+// giveBack makes the emptied slice the spare. It is cleared, since it would keep the strings of
+// spans long gone, and shrunk if a burst has left it far larger than what it just held.
+func (sh *shard) giveBack(l lane, emptied []span.Span) {
+	clear(emptied)
+	if cap(emptied) > smallBuffer && len(emptied) < cap(emptied)/8 {
+		emptied = make([]span.Span, 0, cap(emptied)/2)
+	}
+	sh.mu.Lock()
+	sh.bufs[l].spare = emptied[:0]
+	sh.mu.Unlock()
+}
+
+// close shuts the door. What is inside stays until the next swap.
+func (sh *shard) close() {
+	sh.mu.Lock()
+	sh.closed = true
+	sh.mu.Unlock()
+}
+
+// addTo adds the shard's part to an emitter's books. The caller holds mu.
+func (sh *shard) addTo(a *Account, wants [lanes]bool) {
+	for l := range sh.bufs {
+		if !wants[l] {
+			continue
+		}
+		b := &sh.bufs[l]
+		a.Accepted += b.accepted
+		a.Queued += int64(len(b.spans))
+		for d, n := range b.dropped {
+			if n > 0 {
+				a.Dropped[doorNames[d]] += n
+			}
+		}
+	}
+}
