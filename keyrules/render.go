@@ -1,0 +1,231 @@
+package keyrules
+
+import "strings"
+
+// work is one Resolve: the call, what is known of its path, and the buffers in which the result is
+// written. It lives on the stack, so nothing here is done through interfaces or function values.
+type work struct {
+	call    *Call
+	rule    *rule
+	path    path
+	shape   shape
+	action  string
+	service string
+	key     [2 * maxKey]byte
+	text    [maxText + maxSegment]byte
+}
+
+// value returns what a part stands for; foreign text, to be made safe by whoever writes it.
+func (w *work) value(p *part) string {
+	c := w.call
+	switch p.field {
+	case fieldLiteral:
+		return p.text
+	case fieldCapture, fieldPath:
+		return w.path.segment(p.n)
+	case fieldMethod:
+		return c.Method
+	case fieldHost:
+		return hostname(c.Host)
+	case fieldStatus:
+		return statusText(c.Status)
+	case fieldStatusClass:
+		return statusClass(c.Status)
+	case fieldJSON:
+		return c.BodyKey
+	case fieldError:
+		return c.Error
+	case fieldForm:
+		return c.Form
+	case fieldAction:
+		return w.action
+	case fieldService:
+		if w.service != "" {
+			return w.service
+		}
+		return c.Service
+	default:
+		return w.rpcValue(p.field)
+	}
+}
+
+func (w *work) rpcValue(f field) string {
+	c := w.call
+	switch f {
+	case fieldRPCMethod:
+		return c.RPCMethod
+	case fieldExchange:
+		return c.Exchange
+	case fieldTopic:
+		return c.Topic
+	case fieldQueue:
+		return c.Queue
+	case fieldRoutingKey:
+		return c.RoutingKey
+	case fieldNamespace:
+		return c.Namespace
+	default:
+		return ""
+	}
+}
+
+// appendTemplate renders a template for people: a span or service name.
+func (w *work) appendTemplate(dst []byte, t *textTemplate) []byte {
+	for i := range t.parts {
+		p := &t.parts[i]
+		if p.field == fieldRoute {
+			dst = w.appendRoute(dst)
+			continue
+		}
+		dst = appendText(dst, w.value(p))
+	}
+	return dst
+}
+
+// appendRoute is {route} in a name: the rule's own pattern, or the path with its ids taken out.
+func (w *work) appendRoute(dst []byte) []byte {
+	if w.rule.pattern.text != "" {
+		return appendText(dst, w.rule.pattern.text)
+	}
+	return w.path.appendName(dst, &w.shape)
+}
+
+// appendAction renders an action template: one safe segment.
+func (w *work) appendAction(dst []byte, t *textTemplate) []byte {
+	k := keyWriter{buf: dst}
+	for i := range t.parts {
+		k.put(w.value(&t.parts[i]))
+	}
+	k.end()
+	if len(k.buf) > 0 {
+		k.buf = k.buf[:len(k.buf)-1] // the dot
+	}
+	return k.buf
+}
+
+// appendKey renders a key template.
+func (w *work) appendKey(dst []byte, t *keyTemplate) []byte {
+	k := keyWriter{buf: dst}
+	for _, segment := range t.segments {
+		if len(segment) == 1 && segment[0].field == fieldRoute {
+			k.route(&w.path, &w.shape, w.call.Method, w.action)
+			continue
+		}
+		for i := range segment {
+			k.put(w.value(&segment[i]))
+		}
+		k.end()
+	}
+	return k.finish()
+}
+
+// statusTexts are the decimal forms of all status codes, so that none is made twice.
+var statusTexts = func() (t [600]string) {
+	for i := range t {
+		t[i] = string([]byte{'0' + byte(i/100), '0' + byte(i/10%10), '0' + byte(i%10)})
+	}
+	return t
+}()
+
+// statusText is "" for what is no HTTP status.
+func statusText(status int) string {
+	if status < 100 || status >= len(statusTexts) {
+		return ""
+	}
+	return statusTexts[status]
+}
+
+func statusClass(status int) string {
+	if status < 100 || status >= len(statusTexts) {
+		return ""
+	}
+	return [...]string{"1xx", "2xx", "3xx", "4xx", "5xx"}[status/100-1]
+}
+
+// owner is what a call without a key template is filed under: its service, else "http", and for RPC
+// the first name of where it was sent that is no id (reply queues and the like are).
+func (w *work) owner() string {
+	c := w.call
+	switch {
+	case w.service != "":
+		return w.service
+	case c.Kind != RPC:
+		return "http"
+	}
+	for _, s := range [...]string{c.Topic, c.Exchange, c.Queue} {
+		if s != "" && !isID(s) {
+			return s
+		}
+	}
+	return "rpc"
+}
+
+// appendDefaultKey is the key without a template: <service>.<words of the path>.<action>.<METHOD>,
+// and <service or topic>.<method> of an RPC.
+func (w *work) appendDefaultKey(dst []byte) []byte {
+	k := keyWriter{buf: dst}
+	c := w.call
+	k.segment(w.owner())
+	if c.Kind == RPC {
+		k.segment(orNone(c.RPCMethod))
+		return k.finish()
+	}
+	k.route(&w.path, &w.shape, c.Method, w.action)
+	k.segment(w.action)
+	k.segment(c.Method)
+	return k.finish()
+}
+
+// appendDefaultName is the span name without a template: GET /v2.1/servers/{id}, and an RPC's method.
+func (w *work) appendDefaultName(dst []byte) []byte {
+	c := w.call
+	if c.Kind != RPC {
+		dst = append(appendText(dst, c.Method), ' ')
+		return w.appendRoute(dst)
+	}
+	if c.RPCMethod == "" {
+		return appendText(dst, w.owner())
+	}
+	return appendText(dst, c.RPCMethod)
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return noneKey
+	}
+	return s
+}
+
+// appendProcessStack is tach's helper for HTTP, in the form of its first version:
+//
+//	path = '.'.join(environ['PATH_INFO'].split('/')[:3])   # the first is empty: a leading dot
+//	key = 'nova.api%s%s%s' % (path, '.' + action, '.' + environ['REQUEST_METHOD'])
+//
+// PATH_INFO is the path behind the mount point. Ids stay in the key, as there.
+func (w *work) appendProcessStack(dst []byte) []byte {
+	k := keyWriter{buf: dst}
+	k.dotted(w.rule.prefix)
+	info := w.path.text
+	if m := w.rule.mount(&w.path); m > 0 {
+		info = info[w.path.at[m-1].to:]
+	}
+	for range 3 {
+		element, rest, more := strings.Cut(info, "/")
+		k.segment(element)
+		if !more {
+			break
+		}
+		info = rest
+	}
+	k.segment(w.action)
+	k.segment(w.call.Method)
+	return k.finish()
+}
+
+// appendQueueReceive is tach's helper for RPC: 'nova.compute.%s' % method.
+func (w *work) appendQueueReceive(dst []byte) []byte {
+	k := keyWriter{buf: dst}
+	k.dotted(w.rule.prefix)
+	k.segment(orNone(w.call.RPCMethod))
+	return k.finish()
+}

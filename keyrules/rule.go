@@ -1,0 +1,68 @@
+package keyrules
+
+// rule is a compiled Rule.
+type rule struct {
+	position string // FILE:LINE
+	kind     Kind
+	ignore   bool
+
+	// HTTP
+	methods []string
+	host    hostGlob
+	pattern pattern // anyPath if the rule gives none
+
+	// RPC
+	rpc [rpcFacts]glob
+
+	// built-in
+	use    string
+	prefix string
+	strip  []pattern
+
+	key     keyTemplate
+	name    textTemplate
+	service textTemplate
+	action  textTemplate
+	body    bool // a template reads the body's first key
+}
+
+// fallback is the rule of calls that no other takes.
+var fallback = rule{position: "default", pattern: anyPath}
+
+func (r *rule) matchRPC(c *Call) bool {
+	for i := range r.rpc {
+		if g := &r.rpc[i]; g.pattern != "" && !g.match(rpcFact(c, i)) {
+			return false
+		}
+	}
+	return true
+}
+
+// wantsBody reports whether the result for a POST depends on the first key of its body.
+func (r *rule) wantsBody(p *path) bool {
+	return r.body || r.action.empty() && p.endsInAction()
+}
+
+// mount returns how many segments of the path are a mount point to strip: the longest that fits.
+func (r *rule) mount(p *path) int {
+	n := 0
+	for i := range r.strip {
+		if m := &r.strip[i]; len(m.segments) > n && m.covers(p) {
+			n = len(m.segments)
+		}
+	}
+	return n
+}
+
+// reads reports whether an output of the rule reads the field, beyond what all rules read.
+func (r *rule) reads(f field) bool {
+	if r.name.reads(f) || r.service.reads(f) || r.action.reads(f) {
+		return true
+	}
+	for i := range r.key.segments {
+		if t := (textTemplate{parts: r.key.segments[i]}); t.reads(f) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,283 @@
+package keyrules
+
+import (
+	"slices"
+	"sync/atomic"
+)
+
+// Words that calltap itself puts into keys. A leading '_' keeps them apart from routes.
+const (
+	overflowKey = "_other"   // no room left in a bounded table
+	noneKey     = "_none"    // all parts were empty
+	ignoredKey  = "_ignored" // never sent; see Result.Ignore
+)
+
+// Set is a compiled Config, made by Compile. It is immutable but for its bounded tables, safe for
+// concurrent use, and its lookups never fail.
+type Set struct {
+	rules   []rule // in the order in which they are tried
+	http    *httpIndex
+	rpc     *rpcIndex
+	ignores bool // there is an ignore, so Peek must look at every request
+	methods map[string]string
+	reads   reads
+
+	keys      *table
+	names     *table
+	services  *table
+	actions   *table
+	overflows atomic.Uint64
+	cache     *cache
+}
+
+// reads says which facts the outputs of a Set may depend on. All others are blanked before the cache
+// is asked, so that a call with a new Host or status is still a known call.
+type reads struct {
+	host, status, errors, form                    bool
+	exchange, routingKey, queue, topic, namespace bool
+}
+
+// Overflows returns how many calls got the overflow key `_other`, since Compile.
+func (s *Set) Overflows() uint64 { return s.overflows.Load() }
+
+// Keys returns how many different keys exist; MaxKeys is where that ends.
+func (s *Set) Keys() int { return s.keys.size() }
+
+// Peek answers, before an HTTP call runs, whether it is ignored and whether its body matters. It
+// allocates nothing.
+func (s *Set) Peek(method, host, path string) Hint {
+	post := method == "POST"
+	if !s.ignores && !post {
+		return Hint{}
+	}
+	if _, known := s.methods[method]; !known {
+		method = otherMethod
+	}
+	p := newPath(path)
+	r := s.rule(s.http.find(s.rules, method, cut(host), &p))
+	return Hint{Ignore: r.ignore, Body: post && !r.ignore && r.wantsBody(&p)}
+}
+
+// Resolve gives the key, span name, service and action of a finished call. It never fails: what it
+// cannot name it files under `_other` and counts.
+func (s *Set) Resolve(c *Call) Result {
+	facts := s.facts(c)
+	hash := s.cache.hash(&facts)
+	if e := s.cache.get(hash, &facts); e != nil {
+		if e.overflow {
+			s.overflows.Add(1)
+		}
+		return e.result
+	}
+	r, overflow := s.resolve(&facts)
+	if overflow {
+		s.overflows.Add(1)
+	}
+	s.cache.put(hash, &facts, r, overflow)
+	return r
+}
+
+// facts bounds the call's strings and blanks what no rule reads.
+func (s *Set) facts(c *Call) Call {
+	if c.Kind == RPC {
+		return s.rpcFacts(c)
+	}
+	f := Call{Kind: HTTP, Service: cut(c.Service), Path: cut(c.Path), Method: otherMethod}
+	if m, ok := s.methods[c.Method]; ok {
+		f.Method = m
+	}
+	if f.Method == "POST" {
+		f.BodyKey = cut(c.BodyKey)
+	}
+	if s.reads.host {
+		f.Host = cut(c.Host)
+	}
+	if s.reads.status {
+		f.Status = c.Status
+	}
+	if s.reads.errors {
+		f.Error = cut(c.Error)
+	}
+	return f
+}
+
+func (s *Set) rpcFacts(c *Call) Call {
+	f := Call{Kind: RPC, Service: cut(c.Service), RPCMethod: cut(c.RPCMethod)}
+	homeless := c.Service == "" // see work.owner
+	if homeless || s.reads.topic {
+		f.Topic = cut(c.Topic)
+	}
+	homeless = homeless && (c.Topic == "" || isID(f.Topic))
+	if homeless || s.reads.exchange {
+		f.Exchange = cut(c.Exchange)
+	}
+	if homeless || s.reads.queue {
+		f.Queue = cut(c.Queue)
+	}
+	if s.reads.routingKey {
+		f.RoutingKey = cut(c.RoutingKey)
+	}
+	if s.reads.namespace {
+		f.Namespace = cut(c.Namespace)
+	}
+	if s.reads.form {
+		f.Form = cut(c.Form)
+	}
+	if s.reads.errors {
+		f.Error = cut(c.Error)
+	}
+	return f
+}
+
+// resolve works a result out. The second result tells that the key is the overflow key.
+func (s *Set) resolve(f *Call) (Result, bool) {
+	w := work{call: f}
+	s.match(&w)
+	if w.rule.ignore {
+		return Result{Key: ignoredKey, Name: ignoredKey, Rule: w.rule.position, Ignore: true}, false
+	}
+	w.action = s.action(&w)
+	w.service = s.service(&w)
+	key, ok := s.key(&w)
+	return Result{Key: key, Name: s.name(&w), Service: w.service, Action: w.action, Rule: w.rule.position}, !ok
+}
+
+// match finds the rule, and for HTTP the shape of the path.
+func (s *Set) match(w *work) {
+	if w.call.Kind == RPC {
+		w.rule = s.rule(s.rpc.find(s.rules, w.call))
+		return
+	}
+	w.path = newPath(w.call.Path)
+	w.rule = s.rule(s.http.find(s.rules, w.call.Method, w.call.Host, &w.path))
+	switch {
+	case w.rule.ignore:
+	case w.rule.pattern.text != "" && w.rule.use == "":
+		w.shape = w.path.fit(&w.rule.pattern)
+	default:
+		w.shape = w.path.guess(w.rule.mount(&w.path))
+	}
+}
+
+func (s *Set) rule(number int32) *rule {
+	if number == none {
+		return &fallback
+	}
+	return &s.rules[number]
+}
+
+func (s *Set) action(w *work) string {
+	if text, ok := w.rule.action.constant(); ok {
+		return text
+	}
+	var made []byte
+	switch {
+	case !w.rule.action.empty():
+		made = w.appendAction(w.text[:0], &w.rule.action)
+	case w.call.Kind == HTTP:
+		made = appendSafe(w.text[:0], w.path.action(w.call.Method, &w.shape, w.call.BodyKey))
+	}
+	if len(made) == 0 {
+		return ""
+	}
+	return orOther(s.actions.intern(made))
+}
+
+func (s *Set) service(w *work) string {
+	if text, ok := w.rule.service.constant(); ok {
+		return text
+	}
+	if made := w.appendTemplate(w.text[:0], &w.rule.service); len(made) > 0 {
+		return orOther(s.services.intern(made))
+	}
+	made := appendText(w.text[:0], w.call.Service)
+	if len(made) == 0 {
+		return ""
+	}
+	if known, ok := s.services.intern(made); ok {
+		return known
+	}
+	return string(made) // the site's own name: the operator wrote it, so it is never lost
+}
+
+func (s *Set) name(w *work) string {
+	if text, ok := w.rule.name.constant(); ok {
+		return text
+	}
+	made := w.appendTemplate(w.text[:0], &w.rule.name)
+	if len(made) == 0 {
+		made = w.appendDefaultName(w.text[:0])
+	}
+	if known, ok := s.names.intern(made[:min(len(made), maxText)]); ok {
+		return known
+	}
+	if w.call.Kind == HTTP {
+		return s.methods[w.call.Method] // OpenTelemetry's name for a request without a route
+	}
+	return overflowKey
+}
+
+// key returns false with the overflow key.
+func (s *Set) key(w *work) (string, bool) {
+	r := w.rule
+	if r.key.constant != "" {
+		return r.key.constant, true
+	}
+	var made []byte
+	switch {
+	case len(r.key.segments) > 0:
+		made = w.appendKey(w.key[:0], &r.key)
+	case r.use == useProcessStack:
+		made = w.appendProcessStack(w.key[:0])
+	case r.use == useQueueReceive:
+		made = w.appendQueueReceive(w.key[:0])
+	default:
+		made = w.appendDefaultKey(w.key[:0])
+	}
+	if known, ok := s.keys.intern(made); ok {
+		return known, true
+	}
+	return overflowKey, false
+}
+
+func orOther(word string, ok bool) string {
+	if !ok {
+		return overflowKey
+	}
+	return word
+}
+
+// reserve gives the constants of the rules their places in the tables.
+func (s *Set) reserve() {
+	for i := range s.rules {
+		r := &s.rules[i]
+		if r.key.constant != "" {
+			s.keys.reserve(r.key.constant)
+		}
+		if text, ok := r.name.constant(); ok {
+			s.names.reserve(text)
+		}
+		s.ignores = s.ignores || r.ignore
+	}
+}
+
+// survey notes what the rules read.
+func (s *Set) survey() {
+	some := func(read func(r *rule) bool) bool {
+		return slices.ContainsFunc(s.rules, func(r rule) bool { return read(&r) })
+	}
+	fact := func(i int, f field) bool {
+		return some(func(r *rule) bool { return r.rpc[i].pattern != "" || r.reads(f) })
+	}
+	s.reads = reads{
+		host:       some(func(r *rule) bool { return r.host.pattern != "" || r.reads(fieldHost) }),
+		status:     some(func(r *rule) bool { return r.reads(fieldStatus) || r.reads(fieldStatusClass) }),
+		errors:     some(func(r *rule) bool { return r.reads(fieldError) }),
+		form:       some(func(r *rule) bool { return r.reads(fieldForm) }),
+		exchange:   fact(factExchange, fieldExchange),
+		routingKey: fact(factRoutingKey, fieldRoutingKey),
+		queue:      fact(factQueue, fieldQueue),
+		topic:      fact(factTopic, fieldTopic),
+		namespace:  fact(factNamespace, fieldNamespace),
+	}
+}
