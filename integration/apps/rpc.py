@@ -22,13 +22,10 @@ class ContextSerializer(messaging.NoOpSerializer):
         return context.RequestContext.from_dict(ctxt)
 
 
-def transport(url, response_timeout=60):
-    conf = cfg.ConfigOpts()
-    conf([], project="calltap-integration", default_config_files=[])
+def transport(url):
+    cfg.CONF([], project="calltap-integration", default_config_files=[])
     messaging.set_transport_defaults(control_exchange=EXCHANGE)
-    result = messaging.get_rpc_transport(conf, url=url)
-    conf.set_override("rpc_response_timeout", response_timeout)
-    return result
+    return messaging.get_rpc_transport(cfg.CONF, url=url)
 
 
 def client(over, topic, **kwargs):

@@ -20,6 +20,10 @@ import oslo_messaging as messaging
 import rpc
 
 
+class InstanceBroken(Exception):
+    """The API has no such class, so it gets oslo.messaging's RemoteError with this one's name."""
+
+
 class Conductor:
     target = messaging.Target(version="1.0")
 
@@ -56,7 +60,7 @@ class Compute:
         pass
 
     def fail(self, ctxt, instance_id):
-        raise ValueError("instance is broken: token-canary-in-a-message")
+        raise InstanceBroken("a canary in a message: " + instance_id)
 
     def sleep(self, ctxt, seconds):
         time.sleep(seconds)

@@ -185,6 +185,16 @@ func (f *feeder) publish(ctx context.Context, t *template, body []byte, expirati
 	})
 }
 
+// call gives one of the calls: it names a reply queue, so that its sender waits.
+func (f *feeder) call() *template {
+	for i := range f.boot {
+		if f.boot[i].Properties.Expiration == "60000" {
+			return &f.boot[i]
+		}
+	}
+	return nil
+}
+
 // settle waits until the receivers have got everything.
 func (f *feeder) settle(ctx context.Context) error {
 	err := until(ctx, 60*time.Second, "the messages to be consumed", func() bool {

@@ -118,6 +118,21 @@ func (p *process) rss() int64 {
 	return pages * int64(os.Getpagesize())
 }
 
+// peakRSS is the most that was ever resident, in bytes.
+func (p *process) peakRSS() int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid()))
+	if err != nil {
+		return 0
+	}
+	_, after, _ := strings.Cut(string(text), "VmHWM:")
+	fields := strings.Fields(after)
+	if len(fields) == 0 {
+		return 0
+	}
+	kib, _ := strconv.ParseInt(fields[0], 10, 64)
+	return kib << 10
+}
+
 // rest waits until the subject has used next to no CPU for a while: its backlog is done.
 func (p *process) rest(ctx context.Context, limit time.Duration) error {
 	const look, quiet = 50 * time.Millisecond, 2 * time.Millisecond

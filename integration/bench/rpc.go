@@ -88,11 +88,7 @@ func (r *rig) setRPCStage(ctx context.Context) (*rpcStage, error) {
 		return s, err
 	}
 	s.tap = &rpcSubject{process: s.site.process}
-	err = until(ctx, 20*time.Second, "three queues at the firehose", func() bool {
-		out, err := s.node.Run("list_bindings", "source_name")
-		return err == nil && strings.Count(out, "amq.rabbitmq.trace") == 3
-	})
-	if err != nil {
+	if err = awaitTap(ctx, s.node, 3); err != nil {
 		return s, err
 	}
 	s.feed, err = startFeeder(s.node.URL())

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -60,7 +61,19 @@ func StartApp(dir, name, script string, args ...string) (*Process, error) {
 	return Run(Spec{
 		Name: name, Path: python, Dir: dir,
 		Args:  append([]string{filepath.Join(Apps(), script)}, args...),
-		Env:   []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"},
-		Ready: func(out string) bool { return strings.Contains(out, "ready ") },
+		Env:   []string{"PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1", "PYTHONWARNINGS=ignore"},
+		Ready: saysReady,
 	})
 }
+
+// RunSelf starts the running binary again with other arguments, and waits until it says that it is ready.
+func RunSelf(dir, name string, args ...string) (*Process, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	return Run(Spec{Name: name, Path: self, Args: args, Dir: dir, Ready: saysReady})
+}
+
+// saysReady looks for a line that begins with "ready ".
+func saysReady(output string) bool { return strings.Contains("\n"+output, "\nready ") }

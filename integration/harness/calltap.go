@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -35,11 +34,11 @@ type Calltap struct {
 	config string
 }
 
-// Options is what a Caddyfile of a test may refer to as {$NAME}, beside HTTP_PORT and ADMIN.
+// Options is what a Caddyfile of a test may refer to as {$NAME}, beside HTTP_PORT.
 type Options map[string]string
 
 // StartCalltap writes the Caddyfile into dir, starts the binary and waits for its admin API. The
-// Caddyfile finds its ports in {$HTTP_PORT} and {$ADMIN} (an address), and all of options as {$NAME}.
+// Caddyfile finds its port in {$HTTP_PORT}, and all of options as {$NAME}.
 func StartCalltap(bin, dir, caddyfile string, options Options) (*Calltap, error) {
 	ports, err := FreePorts(2)
 	if err != nil {
@@ -48,7 +47,7 @@ func StartCalltap(bin, dir, caddyfile string, options Options) (*Calltap, error)
 	c := &Calltap{HTTP: ports[0], Admin: ports[1], bin: bin, dir: dir, config: filepath.Join(dir, "Caddyfile")}
 	c.env = []string{
 		fmt.Sprintf("HTTP_PORT=%d", c.HTTP),
-		fmt.Sprintf("ADMIN=127.0.0.1:%d", c.Admin),
+		fmt.Sprintf("CADDY_ADMIN=127.0.0.1:%d", c.Admin), // Caddy's own variable, heeded by each command
 		"XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir,
 	}
 	for name, value := range options {
@@ -79,23 +78,12 @@ func (c *Calltap) URL() string { return fmt.Sprintf("http://127.0.0.1:%d", c.HTT
 // Store is Zipkin's read API as calltap's own store serves it.
 func (c *Calltap) Store() ZipkinAPI { return ZipkinAPI(c.AdminURL() + "/calltap") }
 
-// Command runs `calltap ARGS…` in the same environment and returns what it printed. The word
-// CADDYFILE among args stands for the file's path, ADMIN for the admin address.
-func (c *Calltap) Command(args ...string) (string, error) {
-	for i, arg := range args {
-		switch arg {
-		case "CADDYFILE":
-			args[i] = c.config
-		case "ADMIN":
-			args[i] = fmt.Sprintf("127.0.0.1:%d", c.Admin)
-		}
-	}
-	return Exec(c.bin, c.dir, c.env, args...)
-}
+// Command runs `calltap ARGS…` in the environment of the running one and returns what it printed.
+func (c *Calltap) Command(args ...string) (string, error) { return Exec(c.bin, c.dir, c.env, args...) }
 
 // Reload is `calltap reload`.
 func (c *Calltap) Reload() error {
-	_, err := c.Command("reload", "--config", "CADDYFILE", "--adapter", "caddyfile", "--address", "ADMIN")
+	_, err := c.Command("reload", "--config", c.config, "--adapter", "caddyfile")
 	return err
 }
 
@@ -149,7 +137,10 @@ type Status struct {
 			LastError string `json:"last_error"`
 		} `json:"emitters"`
 	} `json:"pipeline"`
-	Sources []map[string]any `json:"sources"`
+	Sources []struct {
+		Source string         `json:"source"`
+		Status map[string]any `json:"status"`
+	} `json:"sources"`
 }
 
 // Emitter returns the books of one emitter, zero if there is none of that name.
@@ -167,6 +158,3 @@ func (c *Calltap) Status() (Status, error) {
 	var s Status
 	return s, getJSON(c.AdminURL()+"/calltap/status", &s)
 }
-
-// Get requests a path of the site.
-func (c *Calltap) Get(path string) (*http.Response, error) { return client.Get(c.URL() + path) }

@@ -29,13 +29,21 @@ const statsdConfig = `{
 }
 `
 
-// StartStatsD starts a server on ports of its own and waits until it answers.
-func StartStatsD(dir string) (*StatsD, error) {
+// NewStatsD picks ports for a server that is yet to Boot.
+func NewStatsD(dir string) (*StatsD, error) {
 	ports, err := FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
-	s := &StatsD{Port: ports[0], mgmt: ports[1], dir: dir}
+	return &StatsD{Port: ports[0], mgmt: ports[1], dir: dir}, nil
+}
+
+// StartStatsD starts a server on ports of its own and waits until it answers.
+func StartStatsD(dir string) (*StatsD, error) {
+	s, err := NewStatsD(dir)
+	if err != nil {
+		return nil, err
+	}
 	return s, s.Boot()
 }
 

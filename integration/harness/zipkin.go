@@ -45,14 +45,21 @@ type Zipkin struct {
 	dir string
 }
 
-// StartZipkin starts a server on a port of its own and waits until it is healthy.
-func StartZipkin(dir string) (*Zipkin, error) {
+// NewZipkin picks a port for a server that is yet to Boot.
+func NewZipkin(dir string) (*Zipkin, error) {
 	ports, err := FreePorts(1)
 	if err != nil {
 		return nil, err
 	}
-	z := &Zipkin{Port: ports[0], dir: dir}
-	z.ZipkinAPI = ZipkinAPI(fmt.Sprintf("http://127.0.0.1:%d", z.Port))
+	return &Zipkin{Port: ports[0], ZipkinAPI: ZipkinAPI(fmt.Sprintf("http://127.0.0.1:%d", ports[0])), dir: dir}, nil
+}
+
+// StartZipkin starts a server on a port of its own and waits until it is healthy.
+func StartZipkin(dir string) (*Zipkin, error) {
+	z, err := NewZipkin(dir)
+	if err != nil {
+		return nil, err
+	}
 	return z, z.Boot()
 }
 
@@ -97,6 +104,17 @@ func (z ZipkinAPI) Trace(id string) ([]Span, error) {
 func (z ZipkinAPI) Traces(query url.Values) ([][]Span, error) {
 	var traces [][]Span
 	return traces, z.get("/api/v2/traces?"+query.Encode(), &traces)
+}
+
+// Collected is how many spans the server's collector took in since its start, doubled ones
+// included; its storage shows those only once.
+func (z *Zipkin) Collected() (int, error) {
+	var metrics map[string]any
+	if err := z.get("/metrics", &metrics); err != nil {
+		return 0, err
+	}
+	n, _ := metrics["counter.zipkin_collector.spans.http"].(float64) // absent before the first
+	return int(n), nil
 }
 
 // Services returns the names of all services that sent spans.

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/openzipkin/zipkin-go/model"
+	"github.com/openzipkin/zipkin-go/reporter"
+
+	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/span"
+)
+
+// benchInProcess measures the parts of the hot path alone, where single nanoseconds and allocations
+// can be told apart.
+func benchInProcess(ctx context.Context, r *rig) error {
+	benchTime("200ms")
+	if err := benchHandler(ctx, r); err != nil {
+		return err
+	}
+	benchEncoder(r)
+	if err := benchRules(r); err != nil {
+		return err
+	}
+	return benchQueue(ctx, r)
+}
+
+// benchTime shortens testing.Benchmark's second. Its flags are not there before Init, which run calls
+// late so that they stay out of this command's own.
+func benchTime(d string) {
+	testing.Init()
+	_ = flag.Set("test.benchtime", d)
+}
+
+// timed is the median of five benchmarks; allocations are those of the worst.
+func timed(f func(b *testing.B)) (ns float64, allocs int64) {
+	var all []float64
+	for range 5 {
+		res := testing.Benchmark(f)
+		all = append(all, float64(res.T.Nanoseconds())/float64(res.N))
+		allocs = max(allocs, res.AllocsPerOp())
+	}
+	return median(all), allocs
+}
+
+// exampleSpan has what a server span of an HTTP request in front of nova has.
+func exampleSpan() *span.Span {
+	return &span.Span{
+		TraceID: span.TraceID{High: 0x463ac35c9f6413ad, Low: 0x48485a3953bb6124}, ID: 0x48485a3953bb6124, Parent: 0x20,
+		Kind: span.KindServer, Sampled: true, Start: time.Now().UnixMicro(), Duration: 12_345,
+		Name: "GET /v2.1/servers/{id}", Key: "nova.api.servers.show.GET",
+		Local:  span.Endpoint{Service: "nova-api", IP: netip.MustParseAddr("127.0.0.1"), Port: 8774},
+		Remote: span.Endpoint{IP: netip.MustParseAddr("10.20.30.40"), Port: 51234},
+		Tags: []span.Tag{
+			{Key: "http.method", Value: "GET"},
+			{Key: "http.path", Value: "/v2.1/servers/9168b536-cd40-4630-b43f-b259807c6e87"},
+			{Key: "http.status_code", Value: "200"},
+		},
+	}
+}
+
+// sameSpan is exampleSpan in zipkin-go's model.
+func sameSpan(s *span.Span) *model.SpanModel {
+	parent := model.ID(s.Parent)
+	m := &model.SpanModel{
+		SpanContext: model.SpanContext{TraceID: model.TraceID{High: s.TraceID.High, Low: s.TraceID.Low}, ID: model.ID(s.ID), ParentID: &parent},
+		Kind:        model.Server, Name: s.Name, Timestamp: time.UnixMicro(s.Start), Duration: time.Duration(s.Duration) * time.Microsecond,
+		LocalEndpoint:  &model.Endpoint{ServiceName: s.Local.Service, IPv4: s.Local.IP.AsSlice(), Port: s.Local.Port},
+		RemoteEndpoint: &model.Endpoint{IPv4: s.Remote.IP.AsSlice(), Port: s.Remote.Port},
+		Tags:           map[string]string{span.TagKey: s.Key},
+	}
+	for _, t := range s.Tags {
+		m.Tags[t.Key] = t.Value
+	}
+	return m
+}
+
+func benchEncoder(r *rig) {
+	s := exampleSpan()
+	buf := make([]byte, 0, 4096)
+	ns, allocs := timed(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			buf = s.AppendJSON(buf[:0])
+		}
+	})
+	note := fmt.Sprintf("%d bytes", len(buf))
+	r.board.add(figure{"inproc", "span encoder", ns, "ns", atMost(150, "120"), note})
+	r.board.add(figure{"inproc", "span encoder, allocations", float64(allocs), "allocs", atMost(0, ""), ""})
+
+	list := []*model.SpanModel{sameSpan(s)}
+	var serializer reporter.JSONSerializer
+	ns, allocs = timed(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, _ = serializer.Serialize(list)
+		}
+	})
+	r.board.add(figure{"inproc", "zipkin-go's serializer, the same span", ns, "ns", goal{}, fmt.Sprintf("%d allocs", allocs)})
+}
+
+// benchRules looks up calls in rule sets of growing size: a path that repeats, as a polled list does,
+// and paths that were never seen, as every server's own path is.
+func benchRules(r *rig) error {
+	for _, n := range []int{1, 100, 1000} {
+		set, err := keyrules.Compile(ruleSet(n))
+		if err != nil {
+			return err
+		}
+		paths := newPaths(n)
+		for _, v := range []struct {
+			name string
+			path func(i int) string
+		}{
+			{"repeated path", func(int) string { return paths[0] }},
+			{"new path", func(i int) string { return paths[i%len(paths)] }},
+		} {
+			i := 0
+			ns, allocs := timed(func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					i++
+					lookUp(set, v.path(i))
+				}
+			})
+			r.board.add(figure{"inproc", fmt.Sprintf("rule lookup, %d rules, %s", n, v.name), ns, "ns", goal{}, fmt.Sprintf("%d allocs", allocs)})
+		}
+	}
+	return nil
+}
+
+// lookUp asks what the handler asks of every request.
+func lookUp(set *keyrules.Set, path string) keyrules.Result {
+	set.Peek("GET", "nova.example.org", path)
+	return set.Resolve(&keyrules.Call{Kind: keyrules.HTTP, Service: "nova-api", Method: "GET", Host: "nova.example.org", Path: path, Status: 200})
+}
+
+// ruleSet has n rules, of which the last one matches what is looked up.
+func ruleSet(n int) keyrules.Config {
+	c := keyrules.Config{}
+	for i := range n {
+		c.Rules = append(c.Rules, keyrules.Rule{
+			Methods: []string{"GET"}, Path: fmt.Sprintf("/v2.1/things%d/{id}", i),
+			Key: fmt.Sprintf("nova.api.things%d.{action}.{method}", i), Action: "show",
+		})
+	}
+	return c
+}
+
+// newPaths are more than any cache would hold, in an order that no cache can foresee.
+func newPaths(n int) []string {
+	rng := rand.New(rand.NewPCG(1, 2))
+	paths := make([]string, 1<<17)
+	for i := range paths {
+		paths[i] = fmt.Sprintf("/v2.1/things%d/%016x-b43f-b259807c6e87", n-1, rng.Uint64())
+	}
+	return paths
+}
+
+// benchDecode measures the decoding of the recorded oslo bodies.
+func benchDecode(r *rig) error {
+	benchTime("200ms")
+	boot, err := readBoot()
+	if err != nil {
+		return err
+	}
+	records, size := decodable(boot)
+	d, err := newDecoder()
+	if err != nil {
+		return err
+	}
+	for i := range records {
+		if err := d.decode(&records[i]); err != nil {
+			return fmt.Errorf("decoding message %d of the boot: %w", i, err)
+		}
+	}
+	ns, allocs := timed(func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			for i := range records {
+				_ = d.decode(&records[i])
+			}
+		}
+	})
+	n := float64(len(records))
+	mean := float64(size) / n
+	r.board.add(figure{"rpc", "decode of an oslo body", ns / n, "ns", atMost(3000, ""),
+		fmt.Sprintf("%d messages of %.0f bytes on average, %.0f MB/s", len(records), mean, float64(size)/ns*1000)})
+	r.board.add(figure{"rpc", "decode of an oslo body, allocations", float64(allocs) / n, "allocs", atMost(0, ""), ""})
+	return nil
+}

@@ -1,0 +1,216 @@
+package integration
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/rabbit"
+)
+
+// httpOnly has no broker, for what concerns the sinks alone.
+var httpOnly = strings.ReplaceAll(novaCaddyfile, `		rabbitmq {$RABBITMQ} {
+			firehose
+		}
+`, "")
+
+func TestNoSpanIsLostWhileZipkinIsDown(t *testing.T) {
+	l := theLab(t)
+	zipkin, err := harness.NewZipkin(t.TempDir())
+	harness.Need(t, err)
+	t.Cleanup(func() { zipkin.Kill() })
+	options := l.options()
+	options["ZIPKIN"] = string(zipkin.ZipkinAPI)
+	c := start(t, httpOnly, options)
+
+	for outage := range 2 { // at the start, and in mid-run
+		const requests = 60
+		for range requests {
+			require.Equal(t, 200, do(t, c, "GET", "/v2.1/servers", "").Status)
+			requireBalance(t, c)
+		}
+		harness.Need(t, zipkin.Boot())
+		harness.Eventually(t, 90*time.Second, func() error {
+			requireBalance(t, c)
+			n, err := zipkin.Collected()
+			if err == nil && n != requests {
+				err = fmt.Errorf("outage %d: zipkin has %d spans of %d", outage, n, requests)
+			}
+			return err
+		})
+		zipkin.Kill()
+	}
+	s, err := c.Status()
+	require.NoError(t, err)
+	require.Zero(t, s.Emitter("zipkin").Lost(), "dropped: %v", s.Emitter("zipkin").Dropped)
+}
+
+func TestADeadStatsDIsNeverFelt(t *testing.T) {
+	l := theLab(t)
+	statsd, err := harness.NewStatsD(t.TempDir())
+	harness.Need(t, err)
+	t.Cleanup(func() { statsd.Kill() })
+	options := l.options()
+	options["STATSD"] = statsd.Addr()
+	c := start(t, httpOnly, options)
+
+	for range 2 {
+		for range 20 {
+			require.Equal(t, 200, do(t, c, "GET", "/v2.1/servers", "").Status)
+		}
+		requireBalance(t, c)
+		harness.Need(t, statsd.Boot())
+		harness.Eventually(t, patience, func() error {
+			do(t, c, "GET", "/v2.1/servers", "")
+			timers, err := statsd.Timers()
+			if err == nil && len(timers) == 0 {
+				err = fmt.Errorf("no timer after the server came back")
+			}
+			return err
+		})
+		statsd.Kill()
+	}
+}
+
+// requireBalance: accepted = emitted + queued + Σ dropped, for each sink and in all.
+func requireBalance(t testing.TB, c *harness.Calltap) {
+	t.Helper()
+	s, err := c.Status()
+	require.NoError(t, err)
+	require.NoError(t, s.Pipeline.Balance())
+	for _, e := range s.Pipeline.Emitters {
+		require.NoError(t, e.Balance(), e.Name)
+	}
+}
+
+func TestARestartedBrokerIsTappedAgain(t *testing.T) {
+	l := theLab(t)
+	broker := rabbit.Start(t)
+	require.NoError(t, allowTap(broker, "/"))
+	nova, err := harness.StartNova(t.TempDir(), broker.URL(), callTimeout)
+	harness.Need(t, err)
+	t.Cleanup(nova.Stop)
+	options := l.options()
+	options["RABBITMQ"] = tapURL(broker)
+	options["API"] = fmt.Sprintf("127.0.0.1:%d", nova.Port)
+	c := start(t, novaCaddyfile, options)
+	awaitTap(t, c)
+	requireTraceOf(t, l, c, "req-11111111-1111-4111-8111-111111111111")
+
+	broker.Stop(t)
+	harness.Eventually(t, patience, func() error {
+		s, err := c.Status()
+		if err == nil && s.Sources[0].Status["state"] == "consuming" {
+			err = fmt.Errorf("the tap did not notice")
+		}
+		return err
+	})
+	require.Equal(t, 200, do(t, c, "GET", "/v2.1/servers", "").Status, "requests without RPC need no broker")
+	broker.Boot(t)
+	broker.Ctl(t, "trace_on") // a broker forgets it
+
+	awaitTap(t, c)
+	harness.Eventually(t, patience, func() error { // oslo.messaging takes its time to reconnect
+		a, err := try(c, "POST", "/v2.1/servers", "{}")
+		if err == nil && a.Status != 202 {
+			err = fmt.Errorf("the API answers %d", a.Status)
+		}
+		return err
+	})
+	requireTraceOf(t, l, c, "req-22222222-2222-4222-8222-222222222222")
+	requireBalance(t, c)
+}
+
+// requireTraceOf creates a server under a request id and waits for the whole trace of that id.
+func requireTraceOf(t *testing.T, l *lab, c *harness.Calltap, requestID string) {
+	t.Helper()
+	require.Equal(t, 202, do(t, c, "POST", "/v2.1/servers", "{}", "X-OpenStack-Request-ID", requestID).Status)
+	id := strings.ReplaceAll(strings.TrimPrefix(requestID, "req-"), "-", "")
+	want := strings.ReplaceAll(wholeTrace, "SITE", service(t))
+	harness.Eventually(t, patience, func() error {
+		trace, err := l.zipkin.Trace(id)
+		if got := drawing(trace); err == nil && got != want {
+			err = fmt.Errorf("the trace is\n%s", got)
+		}
+		return err
+	})
+}
+
+func TestAWrongBrokerPasswordLeavesHTTPAlone(t *testing.T) {
+	l := theLab(t)
+	options := l.options()
+	wrong := url.URL{Scheme: "amqp", User: url.UserPassword("tap", "wrong-"+tapPassword), Host: fmt.Sprintf("127.0.0.1:%d", l.broker.Port), Path: "/"}
+	options["RABBITMQ"] = wrong.String()
+	c := start(t, novaCaddyfile, options)
+	require.Equal(t, 200, do(t, c, "GET", "/v2.1/servers", "").Status)
+	awaitTrace(t, l.zipkin.ZipkinAPI, service(t), 1)
+
+	harness.Eventually(t, patience, func() error {
+		if !strings.Contains(strings.ToLower(c.Output()), "password") {
+			return fmt.Errorf("the log does not speak of the password")
+		}
+		return nil
+	})
+	s, err := c.Status()
+	require.NoError(t, err)
+	require.NotContains(t, fmt.Sprint(s.Sources), tapPassword)
+	require.NotEqual(t, "consuming", s.Sources[0].Status["state"])
+}
+
+func TestSIGTERMWithDeadSinksEndsWithinTenSeconds(t *testing.T) {
+	l := theLab(t)
+	hole, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
+	require.NoError(t, err)
+	defer hole.Close()
+	dead, err := harness.FreePorts(2)
+	require.NoError(t, err)
+	options := l.options()
+	options["ZIPKIN"] = "http://" + hole.Addr().String()
+	options["STATSD"] = fmt.Sprintf("127.0.0.1:%d", dead[0])
+	options["RABBITMQ"] = fmt.Sprintf("amqp://tap:%s@127.0.0.1:%d/", tapPassword, dead[1])
+	c := start(t, novaCaddyfile, options)
+	for range 100 {
+		require.Equal(t, 200, do(t, c, "GET", "/v2.1/servers", "").Status)
+	}
+	require.NoError(t, c.Signal(syscall.SIGTERM))
+	code, err := c.Wait(10 * time.Second)
+	require.NoError(t, err)
+	require.Zero(t, code)
+}
+
+func TestSIGTERMFlushesWhatIsQueued(t *testing.T) {
+	l := theLab(t)
+	c := start(t, httpOnly, l.options())
+	const requests = 20
+	for range requests {
+		require.Equal(t, 200, do(t, c, "GET", "/v2.1/servers", "").Status)
+	}
+	require.NoError(t, c.Signal(syscall.SIGTERM)) // before the next batch is due
+	code, err := c.Wait(10 * time.Second)
+	require.NoError(t, err)
+	require.Zero(t, code)
+
+	traces, err := l.zipkin.Traces(url.Values{"serviceName": {service(t)}, "limit": {"1000"}})
+	require.NoError(t, err)
+	require.Len(t, traces, requests)
+	timers, err := l.statsd.Timers()
+	require.NoError(t, err)
+	require.Equal(t, requests, countTimers(timers, service(t)+".nova.api."))
+}
+
+// countTimers sums the values of all timers whose name begins with prefix.
+func countTimers(timers map[string]harness.Values, prefix string) (n int) {
+	for name, v := range timers {
+		if strings.HasPrefix(name, prefix) {
+			n += v.Count
+		}
+	}
+	return n
+}

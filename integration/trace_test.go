@@ -1,0 +1,123 @@
+package integration
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/integration/harness"
+)
+
+// wholeTrace is what POST /v2.1/servers causes, of which only the first span is an HTTP request.
+const wholeTrace = `SERVER SITE post /v2.1/servers
+  CLIENT SITE build_instance
+    SERVER conductor build_instance
+      CLIENT conductor prepare_instance
+        SERVER compute prepare_instance
+      PRODUCER conductor run_instance
+        CONSUMER compute run_instance
+          CLIENT compute instance_update
+            SERVER conductor instance_update
+`
+
+func TestOneRequestIsOneTraceThroughAllItsCalls(t *testing.T) {
+	l := theLab(t)
+	c := startTapped(t, l, novaCaddyfile)
+	require.Equal(t, 202, do(t, c, "POST", "/v2.1/servers?token=query-canary", `{"server": {}}`).Status)
+
+	trace := awaitTrace(t, l.zipkin.ZipkinAPI, service(t), 9)
+	want := strings.ReplaceAll(wholeTrace, "SITE", service(t))
+	require.Equal(t, want, drawing(trace))
+	require.Equal(t, want, drawing(awaitTrace(t, c.Store(), service(t), 9)))
+
+	root := find(trace, "SERVER", "/v2.1/servers")
+	require.Equal(t, trace[0].TraceID[16:], root.ID, "the root span's id is the low half of the trace id")
+	require.Equal(t, "/v2.1/servers", root.Tags["http.path"])
+	require.Equal(t, "202", root.Tags["http.status_code"])
+	require.Equal(t, "nova.compute.run_instance", find(trace, "CONSUMER", "run_instance").Tags["calltap.key"])
+	requireTimesNest(t, trace)
+	requireNoSecrets(t, trace)
+
+	id := trace[0].TraceID
+	for _, where := range []string{"", string(l.zipkin.ZipkinAPI)} {
+		tree, err := c.Command("trace", "show", id, "--url", where)
+		require.NoError(t, err)
+		require.Equal(t, 9, strings.Count(tree, "instance")+strings.Count(strings.ToLower(tree), "post /v2.1/servers"), tree)
+		list, err := c.Command("trace", "list", "--service", service(t), "--url", where)
+		require.NoError(t, err)
+		require.Contains(t, list, id)
+	}
+}
+
+// requireTimesNest: a call is shorter than what waits for it; nothing begins before its cause.
+func requireTimesNest(t *testing.T, trace []harness.Span) {
+	t.Helper()
+	byID := make(map[string]harness.Span)
+	for _, s := range trace {
+		byID[s.ID] = s
+	}
+	for _, s := range trace {
+		parent, ok := byID[s.ParentID]
+		if !ok {
+			continue
+		}
+		require.GreaterOrEqual(t, s.Timestamp, parent.Timestamp, "%s begins before %s", s.Name, parent.Name)
+		if s.Kind == "SERVER" && parent.Kind == "CLIENT" {
+			require.Positive(t, s.Duration)
+			require.LessOrEqual(t, s.Timestamp+s.Duration, parent.Timestamp+parent.Duration, "%s outlasts its call", s.Name)
+		}
+	}
+}
+
+func requireNoSecrets(t *testing.T, trace []harness.Span) {
+	t.Helper()
+	for _, s := range trace {
+		for key, value := range s.Tags {
+			require.NotContains(t, value, "canary", "tag %s of %s", key, s.Name)
+		}
+		require.NotContains(t, s.Name, "canary")
+	}
+}
+
+func TestAnInboundTraceIsContinuedInEveryForm(t *testing.T) {
+	l := theLab(t)
+	c := startTapped(t, l, novaCaddyfile)
+	for i, form := range []struct{ name, value, trace, parent string }{
+		{"traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4701-00f067aa0ba902b7-01", "4bf92f3577b34da6a3ce929d0e0e4701", "00f067aa0ba902b7"},
+		{"b3", "4bf92f3577b34da6a3ce929d0e0e4702-00f067aa0ba902b8-1", "4bf92f3577b34da6a3ce929d0e0e4702", "00f067aa0ba902b8"},
+		{"X-OpenStack-Request-ID", "req-4bf92f35-77b3-4da6-a3ce-929d0e0e4703", "4bf92f3577b34da6a3ce929d0e0e4703", ""},
+	} {
+		require.Equal(t, 200, do(t, c, "GET", "/v2.1/servers/7", "", form.name, form.value).Status, i)
+		var trace []harness.Span
+		harness.Eventually(t, patience, func() (err error) {
+			trace, err = l.zipkin.Trace(form.trace)
+			if err == nil && len(trace) != 3 {
+				err = errSpans(trace, 3)
+			}
+			return err
+		})
+		root := find(trace, "SERVER", "/v2.1/servers/{id}")
+		require.Equal(t, form.parent, root.ParentID, form.name)
+		require.Equal(t, root.ID, find(trace, "CLIENT", "get_instance").ParentID, form.name)
+	}
+}
+
+func TestACastAndAFanoutReachTheirReceivers(t *testing.T) {
+	l := theLab(t)
+	c := startTapped(t, l, novaCaddyfile)
+	require.Equal(t, 202, do(t, c, "POST", "/v2.1/servers/7/action", `{"reboot": {}}`).Status)
+	cast := awaitTrace(t, l.zipkin.ZipkinAPI, service(t), 3)
+	require.Equal(t, find(cast, "PRODUCER", "reboot_instance").ID, find(cast, "CONSUMER", "reboot_instance").ParentID)
+	require.Contains(t, find(cast, "SERVER", "/v2.1/servers/{id}/action").Tags["calltap.key"], "reboot",
+		"the action is in the body only")
+
+	require.Equal(t, 202, do(t, c, "POST", "/v2.1/servers/7/action", `{"refresh": {}}`).Status)
+	harness.Eventually(t, patience, func() error {
+		traces, err := l.zipkin.Traces(map[string][]string{"serviceName": {service(t)}, "spanName": {"refresh"}})
+		if err == nil && (len(traces) != 1 || find(traces[0], "CONSUMER", "refresh").ID == "") {
+			err = errSpans(nil, 3)
+		}
+		return err
+	})
+}
