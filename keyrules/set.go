@@ -69,6 +69,12 @@ func (s *Set) Resolve(c *Call) Result {
 		}
 		return e.result
 	}
+	return s.learn(hash, facts)
+}
+
+// learn works out what the cache does not know. It gets a copy of its own, since that ends on the
+// heap: in Resolve itself the facts stay on the stack, and a known call allocates nothing.
+func (s *Set) learn(hash uint64, facts Call) Result {
 	r, overflow := s.resolve(&facts)
 	if overflow {
 		s.overflows.Add(1)
