@@ -1,33 +1,151 @@
 package spanbuilder
 
-import "time"
+import (
+	"time"
+
+	"github.com/calltap/calltap/span"
+)
 
 // PairerOptions are the bounds of a Pairer. Zero values are the defaults.
 type PairerOptions struct {
-	MaxOpen        int           // calls that may await their reply at once; default 100,000
-	DefaultTimeout time.Duration // of calls that tell none; default 60 s
-	Linger         time.Duration // how long a timed-out call still awaits its late reply; default 60 s
+	// MaxOpen is how many calls may await their reply at once, and how many casts and traces are remembered
+	// beside them; default 100,000. The oldest is given up for one more: its halves are emitted as
+	// incomplete, and it is counted. An open call takes at most about 640 bytes.
+	MaxOpen int
+	// DefaultTimeout ends calls that tell no timeout of their own; default 60 s.
+	DefaultTimeout time.Duration
+	// Linger is how long a call still awaits its late reply after its timeout; default 60 s.
+	Linger time.Duration
+	// Reorder is how long a call whose reply was seen awaits the rest of its messages, which the broker
+	// may show in another order, before they count as lost; default 1 s.
+	Reorder time.Duration
+	// CastLife is how long a one-way message may be the cause of others, counted from the last one that it
+	// caused; default 60 s. Its end is invisible from outside.
+	CastLife time.Duration
+	// MaxProcesses bounds the connections and reply queues that are told apart; default 32,768.
+	MaxProcesses int
 }
 
-// PairerStats are a Pairer's counts since its start, and what it holds now.
-type PairerStats struct {
-	Open int64 `json:"open"`
+const (
+	defaultMaxOpen      = 100_000
+	defaultMaxProcesses = 32_768
+	maxTimeout          = 24 * time.Hour
+	maxTime             = int64(1) << 53 // µs, year 2255: sums of such times cannot overflow
+)
+
+func (o PairerOptions) withDefaults() PairerOptions {
+	or := func(d *time.Duration, def time.Duration) {
+		if *d <= 0 {
+			*d = def
+		}
+		*d = min(*d, maxTimeout)
+	}
+	or(&o.DefaultTimeout, time.Minute)
+	or(&o.Linger, time.Minute)
+	or(&o.Reorder, time.Second)
+	or(&o.CastLife, time.Minute)
+	if o.MaxOpen <= 0 {
+		o.MaxOpen = defaultMaxOpen
+	}
+	if o.MaxProcesses <= 0 {
+		o.MaxProcesses = defaultMaxProcesses
+	}
+	return o
 }
 
-// Pairer turns messages, as a source sees them, into spans.
-type Pairer struct{}
+// Pairer turns messages, as a source sees them, into spans. One goroutine uses it; Stats alone may be
+// called from others. It reads no clock: time is what the messages say, so that a recording gives the
+// same spans whenever it is replayed.
+type Pairer struct {
+	opts      PairerOptions
+	seq       uint64 // of the message at hand; orders causes without trusting clocks
+	calls     callTable
+	casts     castTable
+	traces    traceTable
+	processes processes
+	contexts  contextTable
+	routes    routeCache
+	texts     textCache
+	recent    recentKeys
+	count     counters
+
+	// directDelivers is set once the broker showed the delivery of a direct reply: from 4.2 on it does.
+	directDelivers bool
+	out            span.Span // the span at hand
+	ruled          string    // the service that a rule gives it, "" if none
+}
 
 // NewPairer makes an empty Pairer.
-func NewPairer(o PairerOptions) *Pairer { return &Pairer{} }
+func NewPairer(o PairerOptions) *Pairer {
+	o = o.withDefaults()
+	p := &Pairer{opts: o}
+	p.calls.init(o.MaxOpen, &p.count)
+	p.casts.init(o.MaxOpen, &p.count)
+	p.traces.init(o.MaxOpen, &p.count)
+	p.processes.init(o.MaxProcesses, &p.count)
+	p.contexts.init()
+	p.routes.init()
+	p.texts.init()
+	return p
+}
 
-// Observe takes one message and offers to t.Sink the spans that end with it. It keeps no reference to m.
-func (p *Pairer) Observe(t *Tracer, m *Message) {}
+// Observe takes one message and offers to t.Sink the spans that end with it. It keeps no reference to
+// m nor to the bytes of its strings. Before, it ends what timed out by m.Time.
+func (p *Pairer) Observe(t *Tracer, m *Message) {
+	if m.Time <= 0 || m.Time > maxTime || m.Point != Published && m.Point != Delivered {
+		p.count.invalid.Add(1)
+		return
+	}
+	p.Advance(t, m.Time)
+	p.seq++
+	switch m.Form {
+	case FormCall:
+		if m.ReplyTo == "" && m.ID == "" {
+			p.count.invalid.Add(1)
+			return
+		}
+		p.request(t, m)
+	case FormCast, FormFanout, FormNotification:
+		p.oneWay(t, m)
+	case FormReply:
+		p.reply(t, m)
+	case FormHeartbeat:
+		p.count.heartbeats.Add(1)
+	default:
+		p.count.invalid.Add(1)
+	}
+}
 
-// Advance ends the calls whose time is over. now is in Unix microseconds, of the messages' clock.
-func (p *Pairer) Advance(t *Tracer, now int64) {}
+// Advance ends the calls whose time is over and forgets what can no longer matter. now is in Unix
+// microseconds, of the messages' clock. It is to be called now and then even if no message comes.
+func (p *Pairer) Advance(t *Tracer, now int64) {
+	for {
+		c := p.calls.due(now)
+		if c == nil {
+			break
+		}
+		p.expire(t, c)
+	}
+	life := p.opts.CastLife.Microseconds()
+	p.casts.expire(now - life)
+	p.traces.expireCasts(&p.processes, now-life, life)
+}
 
-// Flush ends everything that is open, marked incomplete: at the end of a file, or at stop.
-func (p *Pairer) Flush(t *Tracer, now int64) {}
+// Flush ends everything that is open, marked incomplete: at the end of a file, or at stop. What
+// timed out by now is a timeout.
+func (p *Pairer) Flush(t *Tracer, now int64) {
+	p.Advance(t, now)
+	for c := p.calls.oldest; c != nil; c = p.calls.oldest {
+		p.abandon(t, c)
+	}
+	p.casts.clear()
+	p.traces.clear(&p.processes)
+}
 
-// Stats returns the counts. It alone may be called from another goroutine.
-func (p *Pairer) Stats() PairerStats { return PairerStats{} }
+// emit gives away p.out.
+func (p *Pairer) emit(t *Tracer) {
+	p.count.spans.Add(1)
+	if t.Sink != nil {
+		t.Sink.Offer(&p.out)
+	}
+}

@@ -1,0 +1,68 @@
+package spanbuilder
+
+// cast is a one-way message that was seen lately, kept so that its deliveries find their publish.
+type cast struct {
+	key       key
+	ids       key // what the span ids are made of: key, or with a salt if the id is used again
+	seq       uint64
+	first     int64 // when it was first seen
+	published int64 // zero: not seen yet
+	place     place
+	origin    origin
+	sender    processRef
+	newer     *cast
+}
+
+// castTable holds the casts of the last minute, the oldest out first.
+type castTable struct {
+	byKey          map[key]*cast
+	oldest, newest *cast
+	n, max         int // n counts the list: a key that is used again has one entry in the map only
+	count          *counters
+}
+
+func (s *castTable) init(limit int, c *counters) {
+	s.byKey, s.max, s.count = make(map[key]*cast), limit, c
+}
+
+func (s *castTable) add(k key, now int64) *cast {
+	if s.n >= s.max {
+		s.count.forgotten.Add(1)
+		s.pop()
+	}
+	c := &cast{key: k, first: now}
+	if s.newest != nil {
+		s.newest.newer = c
+	} else {
+		s.oldest = c
+	}
+	s.newest = c
+	s.n++
+	s.byKey[k] = c
+	return c
+}
+
+// pop forgets the oldest. Its key may be a newer cast's by now.
+func (s *castTable) pop() {
+	c := s.oldest
+	s.oldest = c.newer
+	s.n--
+	if s.oldest == nil {
+		s.newest = nil
+	}
+	if s.byKey[c.key] == c {
+		delete(s.byKey, c.key)
+	}
+}
+
+func (s *castTable) expire(before int64) {
+	for s.oldest != nil && s.oldest.first <= before {
+		s.pop()
+	}
+}
+
+func (s *castTable) clear() {
+	for s.oldest != nil {
+		s.pop()
+	}
+}

@@ -1,0 +1,191 @@
+package spanbuilder
+
+import "github.com/calltap/calltap/span"
+
+// place is where a request belongs.
+type place struct {
+	trace   span.TraceID
+	sampled bool
+	debug   bool
+	user    bool // somebody asked for it
+}
+
+// origin is the parent of a request if no RPC span turns out to have caused it.
+type origin struct {
+	parent  span.ID
+	service string // of the HTTP span that parent is, if known
+	exact   bool   // the message named its parent: no other is looked for
+	guessed bool   // the trace itself was inferred
+}
+
+const (
+	// adoptWithin is how shortly before a message with a foreign id its sender must have been at work on the
+	// trace that the message is then counted to.
+	adoptWithin = int64(100e3)
+	// adoptClear is how long the sender must have been at work on that trace alone.
+	adoptClear = int64(1e6)
+)
+
+// locate finds the trace of a request, by the first of these that it carries:
+//
+//  1. trace headers
+//  2. an OpenStack global request id, which is the trace id by which its HTTP request entered
+//  3. an OpenStack request id
+//  4. nothing: its sender's only open call, else a trace of its own
+//
+// The context is that of (3) without a user, else nil.
+func (p *Pairer) locate(t *Tracer, m *Message, ids key, sender processRef) (place, origin, *context) {
+	if !m.Context.TraceID.IsZero() {
+		return p.locateByHeaders(t, m)
+	}
+	if id, ok := ParseRequestID(m.GlobalRequestID); ok {
+		pl, o := p.locateByGlobalID(t, m, id)
+		return pl, o, nil
+	}
+	if id, ok := ParseRequestID(m.RequestID); ok {
+		return p.locateByRequestID(t, m, id, sender)
+	}
+	if a := p.processes.onlyWork(sender); a != nil && !a.trace.gone && !a.ignored {
+		p.count.adopted.Add(1)
+		tr := a.trace
+		return place{tr.id, tr.sampled, tr.debug, tr.user},
+			origin{parent: a.span, service: a.service, exact: true, guessed: true}, nil
+	}
+	p.count.unlinked.Add(1)
+	return p.decide(t, m, ids.trace(), true), origin{}, nil
+}
+
+func (p *Pairer) locateByHeaders(t *Tracer, m *Message) (place, origin, *context) {
+	pl := p.decide(t, m, m.Context.TraceID, true)
+	o := origin{parent: m.Context.SpanID, exact: m.Context.SpanID != 0}
+	if e, ok := t.Links.Get(m.Context.TraceID); ok {
+		pl.sampled = e.Sampled
+		if !o.exact {
+			o.parent = e.ID
+		}
+		if o.parent == e.ID {
+			o.service = e.Service
+		}
+	}
+	return pl, o, nil
+}
+
+func (p *Pairer) locateByGlobalID(t *Tracer, m *Message, id span.TraceID) (place, origin) {
+	if e, ok := t.Links.Get(id); ok {
+		pl := p.decide(t, m, e.TraceID, true)
+		pl.sampled = e.Sampled
+		return pl, origin{parent: e.ID, service: e.Service}
+	}
+	pl := p.decide(t, m, id, true)
+	if t.Link == LinkOpenStack {
+		return pl, origin{parent: rootID(id)} // it entered by another process's calltap
+	}
+	return pl, origin{}
+}
+
+// locateByRequestID takes a request id for the trace id. Without a user it is work that nobody asked
+// for: a heartbeat, a periodic task, or an object that keeps the id of the service's start for life and
+// is now saved on a user's behalf, which only what its sender is doing can tell.
+func (p *Pairer) locateByRequestID(t *Tracer, m *Message, id span.TraceID, sender processRef) (place, origin, *context) {
+	if m.UserID != "" {
+		return p.decide(t, m, id, true), origin{}, nil
+	}
+	ctx := p.contexts.get(id, m.Time)
+	if tr, o := p.adopt(m, ctx, sender); tr != nil {
+		p.count.adopted.Add(1)
+		return place{tr.id, tr.sampled, tr.debug, tr.user}, o, ctx
+	}
+	return p.decide(t, m, ctx.trace, false), origin{}, ctx
+}
+
+// adopt returns the user's trace that a message without a user surely belongs to, as far as the clock and its
+// sender can tell: the sender was at work on that trace, and on no other, up to the moment. An id
+// that was ever seen out of such work is a heartbeat's, and is never adopted.
+func (p *Pairer) adopt(m *Message, ctx *context, sender processRef) (*trace, origin) {
+	proc := p.processes.find(sender)
+	if m.Point != Published || proc == nil {
+		return nil, origin{}
+	}
+	last := &proc.set.last
+	if m.Time-proc.set.before > adoptWithin {
+		ctx.alone = true
+	}
+	if ctx.alone || last.parent == 0 || m.Time-last.time > adoptWithin || last.time-last.other < adoptClear {
+		return nil, origin{}
+	}
+	tr := p.traces.get(last.trace)
+	if tr == nil || !tr.user {
+		return nil, origin{}
+	}
+	return tr, origin{parent: last.parent, service: last.service, guessed: true}
+}
+
+func (p *Pairer) decide(t *Tracer, m *Message, id span.TraceID, user bool) place {
+	d := m.Context.Decision
+	return place{trace: id, sampled: sampled(id, d, t.Ratio), debug: d == Debug, user: user}
+}
+
+// traceOf returns the trace at that place, made if need be.
+func (p *Pairer) traceOf(pl place) *trace {
+	tr := p.traces.get(pl.trace)
+	if tr == nil {
+		tr = p.traces.add(&p.processes, pl.trace)
+		tr.sampled, tr.debug, tr.user = pl.sampled, pl.debug, pl.user
+	}
+	return tr
+}
+
+// cause returns the work from which a message was most likely sent: of the works of its trace that were
+// going on then, the latest delivered whose receiver is surely the message's sender, else of those whose
+// receiver may be. sure tells which. seq is the order of the message among all; a cause has a smaller one,
+// so that no two spans can be each other's parents.
+func (p *Pairer) cause(tr *trace, sender processRef, seq uint64, at int64) (best *activity, sure bool) {
+	if tr == nil {
+		return nil, false
+	}
+	rank := 0
+	for a := tr.work; a != nil; a = a.next {
+		if a.ignored || a.seq >= seq || a.delivered > at || a.closed != 0 && a.closed < at {
+			continue
+		}
+		r := p.likelihood(a, sender)
+		if r > rank || r == rank && r > 0 && a.delivered > best.delivered {
+			best, rank = a, r
+		}
+	}
+	return best, rank == surely
+}
+
+// How likely it is that a message came out of a work.
+const (
+	never = iota
+	hardly
+	maybe
+	surely
+)
+
+func (p *Pairer) likelihood(a *activity, sender processRef) int {
+	switch p.processes.relation(sender, a.receiver) {
+	case same:
+		return surely
+	case different:
+		return never
+	}
+	if p.processes.relation(sender, a.sender) == same {
+		return never // it would have sent the work to itself
+	}
+	if l := p.processes.label(sender); l != "" && l != a.topic {
+		return hardly // it serves something else, though a process may serve several topics
+	}
+	return maybe
+}
+
+// touched notes that the work with that span id caused something.
+func (p *Pairer) touched(tr *trace, id span.ID, now int64) {
+	for a := tr.work; a != nil; a = a.next {
+		if a.span == id {
+			p.traces.touch(a, now)
+			return
+		}
+	}
+}

@@ -1,0 +1,292 @@
+package spanbuilder
+
+import (
+	"strconv"
+
+	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/span"
+)
+
+// label is what the rules made of a call, asked once for both its sides.
+type label struct {
+	key, name, service string
+	done, ignore       bool
+}
+
+// formNames are the words by which rules know the forms.
+var formNames = [...]string{
+	FormCall: "call", FormCast: "cast", FormFanout: "fanout", FormNotification: "notification",
+}
+
+func (t *Tracer) label(r *route, queue, fault string) label {
+	if t.Rules == nil {
+		return label{key: r.method, name: r.method, done: true}
+	}
+	facts := keyrules.Call{
+		Kind: keyrules.RPC, Service: r.topic,
+		Exchange: r.exchange, RoutingKey: r.routingKey, Queue: queue, Topic: r.topic,
+		Namespace: r.namespace, RPCMethod: r.method, Form: formNames[r.form], Error: fault,
+	}
+	res := t.Rules.Resolve(&facts)
+	l := label{key: res.Key, name: res.Name, service: res.Service, done: true, ignore: res.Ignore}
+	if l.service == r.topic {
+		l.service = "" // no rule's, but what was told
+	}
+	return l
+}
+
+// resolve asks the rules at the first of: the request's delivery, when its queue is known; the end.
+func (p *Pairer) resolve(t *Tracer, c *call, fault string) label {
+	if !c.label.done {
+		c.label = t.label(c.route, c.queue, fault)
+	}
+	return c.label
+}
+
+// servedBy is the service that gets the messages of a topic.
+func servedBy(l label, topic string) string {
+	switch {
+	case l.service != "":
+		return l.service
+	case topic != "":
+		return topic
+	}
+	return "rpc"
+}
+
+func (c *call) servedBy() string { return servedBy(c.label, c.route.topic) }
+
+// parentOf decides what a call hangs below, with all that is known by now: the identity of its sender may
+// have come to light since it was published.
+func (p *Pairer) parentOf(c *call) origin {
+	return p.parent(c.origin, c.trace, c.sender, c.seq, c.begun(), c.cause)
+}
+
+// parent returns o, or the RPC span that caused a message published at that time. pinned was its
+// likeliest cause then, nil if none.
+func (p *Pairer) parent(o origin, tr *trace, sender processRef, seq uint64, at int64, pinned *activity) origin {
+	if o.exact {
+		return o
+	}
+	a, sure := p.cause(tr, sender, seq, at)
+	if a == nil && pinned != nil && p.likelihood(pinned, sender) != never {
+		a = pinned // it is remembered no more, but was there
+	}
+	if a == nil {
+		return o
+	}
+	return origin{parent: a.span, service: a.service, exact: true, guessed: o.guessed || !sure}
+}
+
+// caller names the service that sent a message: the topic that its process serves, else the service of the span
+// that it was sent under, "" if neither is known.
+func (p *Pairer) caller(sender processRef, parent origin) string {
+	if l := p.processes.label(sender); l != "" {
+		return l
+	}
+	return parent.service
+}
+
+// callerOr is caller with a name for the unknown.
+func (p *Pairer) callerOr(sender processRef, parent origin, exchange string) string {
+	switch s := p.caller(sender, parent); {
+	case s != "":
+		return s
+	case exchange != "":
+		return exchange
+	}
+	return "rpc"
+}
+
+// clientSpan emits the caller's side of c. end zero is unknown.
+func (p *Pairer) clientSpan(t *Tracer, c *call, end int64, fault string, incomplete bool) {
+	parent := p.parentOf(c)
+	if end != 0 && fault != "timeout" {
+		p.processes.worked(c.sender, lastWork{trace: c.trace.id, parent: parent.parent, service: parent.service, time: end})
+	}
+	l := p.resolve(t, c, fault)
+	if l.ignore {
+		p.count.ignored.Add(1)
+		return
+	}
+	begin := c.times[requestPublished]
+	s, room := p.start(l, c.trace.id, c.trace.sampled, c.trace.debug)
+	s.Kind, s.ID, s.Parent = span.KindClient, c.ids.id(clientDomain), parent.parent
+	s.Start, s.Duration, s.Error = begin, length(begin, end), fault
+	s.Local.Service = p.callerOr(c.sender, parent, c.route.exchange)
+	s.Remote.Service = c.servedBy()
+	if c.seen(replyPublished) && c.seen(replyDelivered) && fault != "timeout" {
+		s.Timers = room.timer("reply_wait", length(c.times[replyPublished], c.times[replyDelivered]))
+	}
+	s.Tags = c.tags(room, p)
+	if parent.guessed {
+		p.count.guessedParents.Add(1)
+		s.Tags = append(s.Tags, span.Tag{Key: "calltap.parent", Value: "guessed"})
+	}
+	if incomplete {
+		p.count.incomplete.Add(1)
+		s.Tags = append(s.Tags, span.Tag{Key: "calltap.incomplete", Value: "true"})
+	}
+	if fault == "timeout" && !c.seen(requestDelivered) {
+		s.Tags = append(s.Tags, span.Tag{Key: "rpc.undelivered", Value: "true"})
+	}
+	if end != 0 && end == c.times[replyPublished] && !c.seen(replyDelivered) {
+		s.Tags = append(s.Tags, span.Tag{Key: "calltap.end", Value: "reply_published"})
+	}
+	p.emit(t)
+}
+
+// serverSpan emits the receiver's side of c, without its end if answered is false.
+func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
+	c.serverOut = true
+	l := p.resolve(t, c, c.fault)
+	if l.ignore {
+		p.count.ignored.Add(1)
+		return
+	}
+	s, room := p.start(l, c.trace.id, c.trace.sampled, c.trace.debug)
+	s.Kind, s.ID = span.KindServer, c.ids.id(serverDomain)
+	parent := p.parentOf(c)
+	if s.Parent = c.ids.id(clientDomain); !c.seen(requestPublished) {
+		s.Parent = parent.parent // no CLIENT span will be made
+	}
+	s.Start = c.times[requestDelivered]
+	if answered {
+		s.Duration, s.Error = length(s.Start, c.times[replyPublished]), c.fault
+	}
+	s.Local.Service = c.servedBy()
+	s.Remote.Service = p.caller(c.sender, parent)
+	if c.seen(requestPublished) {
+		s.Timers = room.timer("queue_wait", length(c.times[requestPublished], s.Start))
+	}
+	s.Tags = c.tags(room, p)
+	if c.queue != "" {
+		s.Tags = append(s.Tags, span.Tag{Key: "amqp.queue", Value: c.queue})
+	}
+	if c.timedOut && answered {
+		s.Tags = append(s.Tags, span.Tag{Key: "rpc.late", Value: "true"})
+	}
+	if c.redelivered {
+		s.Tags = append(s.Tags, span.Tag{Key: "redelivered", Value: "true"})
+	}
+	if !answered {
+		p.count.incomplete.Add(1)
+		s.Tags = append(s.Tags, span.Tag{Key: "calltap.incomplete", Value: "true"})
+	}
+	p.emit(t)
+}
+
+func (p *Pairer) producerSpan(t *Tracer, m *Message, c *cast, fault string) {
+	r := p.routes.get(m)
+	tr := p.traces.get(c.place.trace)
+	parent := p.parent(c.origin, tr, c.sender, c.seq, m.Time, nil)
+	if tr != nil && parent.parent != 0 {
+		p.touched(tr, parent.parent, m.Time)
+	}
+	p.processes.worked(c.sender, lastWork{trace: c.place.trace, parent: parent.parent, service: parent.service, time: m.Time})
+	l := t.label(r, "", fault)
+	if l.ignore {
+		p.count.ignored.Add(1)
+		return
+	}
+	s, room := p.oneWaySpan(m, l, c, r)
+	s.Kind, s.ID, s.Parent, s.Error = span.KindProducer, c.ids.id(producerDomain), parent.parent, fault
+	s.Notes = room.note("sent", m.Time)
+	p.sentBy(s, m, c, r, parent)
+	p.emit(t)
+}
+
+// mirroredClientSpan emits the caller's side of a call of which only the request can be seen.
+func (p *Pairer) mirroredClientSpan(t *Tracer, m *Message, c *cast) {
+	r := p.routes.get(m)
+	l := t.label(r, "", "")
+	if l.ignore {
+		p.count.ignored.Add(1)
+		return
+	}
+	s, room := p.oneWaySpan(m, l, c, r)
+	s.Kind, s.ID, s.Parent = span.KindClient, c.ids.id(clientDomain), c.origin.parent
+	s.Notes = room.note("sent", m.Time)
+	if m.Unroutable {
+		p.count.unroutable.Add(1)
+		s.Error = "unroutable"
+	}
+	p.sentBy(s, m, c, r, c.origin)
+	p.emit(t)
+}
+
+// sentBy fills in the two ends of a one-way message, seen from its sender.
+func (p *Pairer) sentBy(s *span.Span, m *Message, c *cast, r *route, parent origin) {
+	s.Local.Service = p.callerOr(c.sender, parent, r.exchange)
+	s.Remote.Service = servedBy(label{service: p.ruled}, r.topic)
+	if parent.guessed {
+		p.count.guessedParents.Add(1)
+		s.Tags = append(s.Tags, span.Tag{Key: "calltap.parent", Value: "guessed"})
+	}
+	if m.OneSided {
+		s.Tags = append(s.Tags, span.Tag{Key: "calltap.mode", Value: "mirror"})
+		if p.ruled != "" {
+			s.Local.Service = p.ruled // no other span of this service will be made
+		}
+	}
+}
+
+func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key) label {
+	r := p.routes.get(m)
+	l := t.label(r, m.Queue, "")
+	if l.ignore {
+		p.count.ignored.Add(1)
+		return l
+	}
+	s, room := p.oneWaySpan(m, l, c, r)
+	s.Kind, s.ID, s.Parent = span.KindConsumer, ids.id(consumerDomain), c.ids.id(producerDomain)
+	s.Local.Service = servedBy(l, r.topic)
+	s.Remote.Service = p.processes.label(c.sender)
+	s.Notes = room.note("received", m.Time)
+	if c.published != 0 {
+		s.Timers = room.timer("queue_wait", length(c.published, m.Time))
+	}
+	if m.Queue != "" {
+		s.Tags = append(s.Tags, span.Tag{Key: "amqp.queue", Value: p.texts.get(m.Queue)})
+	}
+	if m.Redelivered {
+		s.Tags = append(s.Tags, span.Tag{Key: "redelivered", Value: "true"})
+	}
+	p.emit(t)
+	return l
+}
+
+// oneWaySpan begins a span that is a moment.
+func (p *Pairer) oneWaySpan(m *Message, l label, c *cast, r *route) (*span.Span, *room) {
+	s, room := p.start(l, c.place.trace, c.place.sampled, c.place.debug)
+	p.ruled = l.service
+	s.Start = m.Time
+	request, _ := ParseRequestID(m.RequestID)
+	s.Tags = room.common(r, text(request, m.Size), request.IsZero(), p.texts.get(m.UserID), p.texts.get(m.ProjectID))
+	return s, room
+}
+
+// start clears p.out for the next span and gives it room for its slices, in one allocation.
+func (p *Pairer) start(l label, id span.TraceID, sampled, debug bool) (*span.Span, *room) {
+	p.out = span.Span{TraceID: id, Sampled: sampled, Debug: debug, Name: l.name, Key: l.key}
+	return &p.out, new(room)
+}
+
+// length is the time from a to b, zero if b is unknown. It is never zero otherwise, since that would
+// mean unknown, nor negative, since clocks and the order of messages are not to be trusted that far.
+func length(a, b int64) int64 {
+	if b == 0 {
+		return 0
+	}
+	return max(b-a, 1)
+}
+
+// text is the request id, if any, and the size in digits, in one string.
+func text(request span.TraceID, size int) string {
+	var buf [RequestIDLen + 20]byte
+	b := buf[:0]
+	if !request.IsZero() {
+		b = AppendRequestID(b, request)
+	}
+	return string(strconv.AppendInt(b, int64(size), 10))
+}
