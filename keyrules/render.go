@@ -3,7 +3,7 @@ package keyrules
 import "strings"
 
 // work is one Resolve: the call, what is known of its path, and the buffers in which the result is
-// written. It lives on the stack, so nothing here is done through interfaces or function values.
+// written. It lives on the stack, so nothing here goes through interfaces or function values.
 type work struct {
 	call    *Call
 	rule    *rule
@@ -11,7 +11,7 @@ type work struct {
 	shape   shape
 	action  string
 	service string
-	key     [2 * maxKey]byte
+	key     keyWriter
 	text    [maxText + maxSegment]byte
 }
 
@@ -90,23 +90,18 @@ func (w *work) appendRoute(dst []byte) []byte {
 	return w.path.appendName(dst, &w.shape)
 }
 
-// appendAction renders an action template: one safe segment.
-func (w *work) appendAction(dst []byte, t *textTemplate) []byte {
-	k := keyWriter{buf: dst}
-	for i := range t.parts {
-		k.put(w.value(&t.parts[i]))
+// writeAction renders an action template: one safe segment.
+func (w *work) writeAction(k *keyWriter) []byte {
+	for i := range w.rule.action.parts {
+		k.put(w.value(&w.rule.action.parts[i]))
 	}
-	k.end()
-	if len(k.buf) > 0 {
-		k.buf = k.buf[:len(k.buf)-1] // the dot
-	}
-	return k.buf
+	return k.finishSegment()
 }
 
-// appendKey renders a key template.
-func (w *work) appendKey(dst []byte, t *keyTemplate) []byte {
-	k := keyWriter{buf: dst}
-	for _, segment := range t.segments {
+// writeKey renders a key template.
+func (w *work) writeKey() []byte {
+	k := &w.key
+	for _, segment := range w.rule.key.segments {
 		if len(segment) == 1 && segment[0].field == fieldRoute {
 			k.route(&w.path, &w.shape, w.call.Method, w.action)
 			continue
@@ -160,10 +155,10 @@ func (w *work) owner() string {
 	return "rpc"
 }
 
-// appendDefaultKey is the key without a template: <service>.<words of the path>.<action>.<METHOD>,
+// writeDefaultKey is the key without a template: <service>.<words of the path>.<action>.<METHOD>,
 // and <service or topic>.<method> of an RPC.
-func (w *work) appendDefaultKey(dst []byte) []byte {
-	k := keyWriter{buf: dst}
+func (w *work) writeDefaultKey() []byte {
+	k := &w.key
 	c := w.call
 	k.segment(w.owner())
 	if c.Kind == RPC {
@@ -196,14 +191,14 @@ func orNone(s string) string {
 	return s
 }
 
-// appendProcessStack is tach's helper for HTTP, in the form of its first version:
+// writeProcessStack is tach's helper for HTTP, in the form of its first version:
 //
 //	path = '.'.join(environ['PATH_INFO'].split('/')[:3])   # the first is empty: a leading dot
 //	key = 'nova.api%s%s%s' % (path, '.' + action, '.' + environ['REQUEST_METHOD'])
 //
 // PATH_INFO is the path behind the mount point. Ids stay in the key, as there.
-func (w *work) appendProcessStack(dst []byte) []byte {
-	k := keyWriter{buf: dst}
+func (w *work) writeProcessStack() []byte {
+	k := &w.key
 	k.dotted(w.rule.prefix)
 	info := w.path.text
 	if m := w.rule.mount(&w.path); m > 0 {
@@ -222,9 +217,9 @@ func (w *work) appendProcessStack(dst []byte) []byte {
 	return k.finish()
 }
 
-// appendQueueReceive is tach's helper for RPC: 'nova.compute.%s' % method.
-func (w *work) appendQueueReceive(dst []byte) []byte {
-	k := keyWriter{buf: dst}
+// writeQueueReceive is tach's helper for RPC: 'nova.compute.%s' % method.
+func (w *work) writeQueueReceive() []byte {
+	k := &w.key
 	k.dotted(w.rule.prefix)
 	k.segment(orNone(w.call.RPCMethod))
 	return k.finish()

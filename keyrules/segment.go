@@ -37,45 +37,58 @@ var safe = func() (t [256]byte) {
 //   - a segment of more than 80 bytes keeps its first 71, then '-' and 8 hex digits of a hash of the
 //     whole, so that long names with a common beginning stay apart; a key of more than 250 likewise.
 type keyWriter struct {
-	buf   []byte
+	n     int    // bytes written
 	start int    // where the current segment begins
 	over  bool   // the current segment is longer than maxSegment
 	hash  uint32 // of the current segment, kept only if over
+	tail  uint32 // of all segments that begin behind maxKey, which are not written
+	buf   [maxKey + maxSegment + 2]byte
 }
 
 // put appends s to the current segment.
 func (w *keyWriter) put(s string) {
-	if w.over || len(w.buf)-w.start+len(s) > maxSegment {
+	if w.over || w.n-w.start+len(s) > maxSegment || w.start > maxKey {
 		w.putLong(s)
 		return
 	}
 	for i := 0; i < len(s); i++ {
-		w.buf = append(w.buf, safe[s[i]])
+		w.buf[w.n] = safe[s[i]]
+		w.n++
 	}
 }
 
-// putLong takes what does not fit into the hash. It is off the usual path.
+// putLong takes what does not fit into a hash. It is off the usual path.
 func (w *keyWriter) putLong(s string) {
+	if w.start > maxKey {
+		w.tail = fnv(w.tail, s)
+		return
+	}
 	if !w.over {
 		w.over = true
-		w.hash = fnvBytes(fnvBasis, w.buf[w.start:])
+		w.hash = fnv(fnvBasis, w.buf[w.start:w.n])
 	}
-	for i := 0; i < len(s) && len(w.buf)-w.start < maxSegment; i++ {
-		w.buf = append(w.buf, safe[s[i]])
+	for i := 0; i < len(s) && w.n-w.start < maxSegment; i++ {
+		w.buf[w.n] = safe[s[i]]
+		w.n++
 	}
-	w.hash = fnvString(w.hash, s)
+	w.hash = fnv(w.hash, s)
 }
 
 // end closes the current segment and begins the next.
 func (w *keyWriter) end() {
-	if w.over {
-		w.buf = appendHash(w.buf[:w.start+maxSegment-9], w.hash)
+	switch {
+	case w.start > maxKey:
+		w.tail = fnv(w.tail, ".")
+		return
+	case w.over:
+		putHash(w.buf[w.n-hashLen:w.n], w.hash)
 		w.over = false
 	}
-	if len(w.buf) > w.start {
-		w.buf = append(w.buf, '.')
+	if w.n > w.start {
+		w.buf[w.n] = '.'
+		w.n++
 	}
-	w.start = len(w.buf)
+	w.start = w.n
 }
 
 // segment appends s as a segment of its own.
@@ -84,34 +97,37 @@ func (w *keyWriter) segment(s string) {
 	w.end()
 }
 
-// dotted appends a prefix that was checked when the rules were compiled.
-func (w *keyWriter) dotted(s string) {
-	w.buf = append(append(w.buf, s...), '.')
-	w.start = len(w.buf)
+// dotted begins a key with a prefix that was checked when the rules were compiled.
+func (w *keyWriter) dotted(prefix string) {
+	w.n = copy(w.buf[:], prefix)
+	w.end()
 }
 
-// finish returns the key, without its last dot. All segments empty is the key "_none".
+// finish returns the key, without its last dot. All segments empty is the key "_none". The bytes are
+// the writer's own.
 func (w *keyWriter) finish() []byte {
 	w.end()
-	if len(w.buf) == 0 {
-		return append(w.buf, noneKey...)
+	if w.n == 0 {
+		return w.buf[:copy(w.buf[:], noneKey)]
 	}
-	key := w.buf[:len(w.buf)-1]
+	key := w.buf[:w.n-1]
 	if len(key) > maxKey {
-		key = appendHash(key[:maxKey-9], fnvBytes(fnvBasis, key))
+		putHash(w.buf[maxKey-hashLen:maxKey], fnv(w.tail, key))
+		key = key[:maxKey]
 	}
 	return key
 }
 
-// appendSafe appends s as one safe segment, bounded; an empty s stays empty.
-func appendSafe(dst []byte, s string) []byte {
-	w := keyWriter{buf: dst, start: len(dst)}
+// only returns s as one safe segment, empty if s is.
+func (w *keyWriter) only(s string) []byte {
 	w.put(s)
+	return w.finishSegment()
+}
+
+// finishSegment returns what was put, as one segment.
+func (w *keyWriter) finishSegment() []byte {
 	w.end()
-	if len(w.buf) > len(dst) {
-		w.buf = w.buf[:len(w.buf)-1] // the dot
-	}
-	return w.buf
+	return w.buf[:max(w.n-1, 0)]
 }
 
 // appendText appends s to a span or service name of at most maxText bytes: what does not print, and
@@ -146,27 +162,23 @@ const (
 	fnvPrime = 16777619
 )
 
-func fnvString(h uint32, s string) uint32 {
+func fnv[T string | []byte](h uint32, s T) uint32 {
 	for i := 0; i < len(s); i++ {
 		h = (h ^ uint32(s[i])) * fnvPrime
 	}
 	return h
 }
 
-func fnvBytes(h uint32, s []byte) uint32 {
-	for _, c := range s {
-		h = (h ^ uint32(c)) * fnvPrime
-	}
-	return h
-}
+// hashLen is the length of a hash in a key: '-' and 8 digits.
+const hashLen = 9
 
-func appendHash(dst []byte, h uint32) []byte {
+func putHash(dst []byte, h uint32) {
 	const digits = "0123456789abcdef"
-	dst = append(dst, '-')
-	for shift := 28; shift >= 0; shift -= 4 {
-		dst = append(dst, digits[h>>shift&15])
+	dst[0] = '-'
+	for i := 1; i < hashLen; i++ {
+		dst[i] = digits[h>>28]
+		h <<= 4
 	}
-	return dst
 }
 
 // cut bounds a foreign string to what is read of it.

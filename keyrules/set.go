@@ -69,12 +69,6 @@ func (s *Set) Resolve(c *Call) Result {
 		}
 		return e.result
 	}
-	return s.learn(hash, facts)
-}
-
-// learn works out what the cache does not know. It gets a copy of its own, since that ends on the
-// heap: in Resolve itself the facts stay on the stack, and a known call allocates nothing.
-func (s *Set) learn(hash uint64, facts Call) Result {
 	r, overflow := s.resolve(&facts)
 	if overflow {
 		s.overflows.Add(1)
@@ -142,10 +136,14 @@ func (s *Set) resolve(f *Call) (Result, bool) {
 	if w.rule.ignore {
 		return Result{Key: ignoredKey, Name: ignoredKey, Rule: w.rule.position, Ignore: true}, false
 	}
-	w.action = s.action(&w)
-	w.service = s.service(&w)
+	// The result is made of variables, not of fields of w: w points at the facts, and the compiler
+	// would put these on the heap for every call if it saw anything of w leave.
+	action := s.action(&w)
+	w.action = action
+	service := s.service(&w)
+	w.service = service
 	key, ok := s.key(&w)
-	return Result{Key: key, Name: s.name(&w), Service: w.service, Action: w.action, Rule: w.rule.position}, !ok
+	return Result{Key: key, Name: s.name(&w), Service: service, Action: action, Rule: w.rule.position}, !ok
 }
 
 // match finds the rule, and for HTTP the shape of the path.
@@ -176,12 +174,13 @@ func (s *Set) action(w *work) string {
 	if text, ok := w.rule.action.constant(); ok {
 		return text
 	}
+	var k keyWriter
 	var made []byte
 	switch {
 	case !w.rule.action.empty():
-		made = w.appendAction(w.text[:0], &w.rule.action)
+		made = w.writeAction(&k)
 	case w.call.Kind == HTTP:
-		made = appendSafe(w.text[:0], w.path.action(w.call.Method, &w.shape, w.call.BodyKey))
+		made = k.only(w.path.action(w.call.Method, &w.shape, w.call.BodyKey))
 	}
 	if len(made) == 0 {
 		return ""
@@ -232,13 +231,13 @@ func (s *Set) key(w *work) (string, bool) {
 	var made []byte
 	switch {
 	case len(r.key.segments) > 0:
-		made = w.appendKey(w.key[:0], &r.key)
+		made = w.writeKey()
 	case r.use == useProcessStack:
-		made = w.appendProcessStack(w.key[:0])
+		made = w.writeProcessStack()
 	case r.use == useQueueReceive:
-		made = w.appendQueueReceive(w.key[:0])
+		made = w.writeQueueReceive()
 	default:
-		made = w.appendDefaultKey(w.key[:0])
+		made = w.writeDefaultKey()
 	}
 	if known, ok := s.keys.intern(made); ok {
 		return known, true
