@@ -1,0 +1,118 @@
+package amqptap
+
+import (
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/calltap/calltap/amqptap/dialect"
+	"github.com/calltap/calltap/spanbuilder"
+)
+
+// fromFirehose makes a Record of a message of amq.rabbitmq.trace. Its routing key is
+// publish.EXCHANGE or deliver.QUEUE, its headers describe the copied message, and its body is that
+// message's (https://www.rabbitmq.com/docs/firehose, and rabbit_trace.erl for the headers that the page
+// leaves out). Of a table decoded from JSON it takes the same. False means that it is no such message.
+func fromFirehose(key string, headers amqp.Table, body []byte, r *dialect.Record) bool {
+	*r = dialect.Record{
+		VHost:      text(headers["vhost"]),
+		Exchange:   text(headers["exchange_name"]),
+		Connection: text(headers["connection"]),
+		Body:       body,
+	}
+	if keys, ok := headers["routing_keys"].([]any); ok && len(keys) > 0 {
+		r.RoutingKey = text(keys[0])
+	}
+	if q, ok := strings.CutPrefix(key, "deliver."); ok {
+		r.Point, r.Queue = spanbuilder.Delivered, q
+		r.Redelivered = truth(headers["redelivered"])
+	} else if strings.HasPrefix(key, "publish.") {
+		r.Point = spanbuilder.Published
+		routed, ok := headers["routed_queues"].([]any)
+		r.RoutedKnown, r.RoutedQueues = ok, len(routed)
+	} else {
+		return false
+	}
+	p, ok := table(headers["properties"])
+	if !ok {
+		return false
+	}
+	r.Properties = dialect.Properties{
+		ContentType:   text(p["content_type"]),
+		ReplyTo:       text(p["reply_to"]),
+		CorrelationID: text(p["correlation_id"]),
+		Expiration:    text(p["expiration"]),
+		MessageID:     text(p["message_id"]),
+		Type:          text(p["type"]),
+	}
+	if h, ok := table(p["headers"]); ok && len(h) > 0 {
+		r.Properties.Headers = headerTable(h)
+	}
+	return true
+}
+
+// mirrored makes a Record of a message that an exchange sent to the tap's queue as to any other. It
+// stands for the publication; who published it and who else received it is not told.
+func (s *settings) mirrored(d *amqp.Delivery, r *dialect.Record) {
+	*r = dialect.Record{
+		Point:      spanbuilder.Published,
+		Mirror:     true,
+		VHost:      s.URI.Vhost,
+		Exchange:   d.Exchange,
+		RoutingKey: d.RoutingKey,
+		Properties: dialect.Properties{
+			ContentType:   d.ContentType,
+			ReplyTo:       d.ReplyTo,
+			CorrelationID: d.CorrelationId,
+			Expiration:    d.Expiration,
+			MessageID:     d.MessageId,
+			Type:          d.Type,
+		},
+		Body: d.Body,
+	}
+	if len(d.Headers) > 0 {
+		r.Properties.Headers = headerTable(d.Headers)
+	}
+}
+
+// headerTable is an AMQP header table as dialects read it.
+type headerTable amqp.Table
+
+// Header implements dialect.Headers.
+func (h headerTable) Header(name string) string { return text(h[name]) }
+
+// text is a value of AMQP's long-string type, which the library gives as a string or, from some clients, bytes.
+func text(v any) string {
+	switch s := v.(type) {
+	case string:
+		return s
+	case []byte:
+		return string(s)
+	}
+	return ""
+}
+
+func table(v any) (amqp.Table, bool) {
+	switch t := v.(type) {
+	case amqp.Table:
+		return t, true
+	case map[string]any:
+		return t, true
+	}
+	return nil, false
+}
+
+// truth is a flag, which the broker sends as an integer and JSON as any number.
+func truth(v any) bool {
+	switch n := v.(type) {
+	case bool:
+		return n
+	case int32:
+		return n != 0
+	case int64:
+		return n != 0
+	case float64:
+		return n != 0
+	}
+	return false
+}

@@ -1,0 +1,257 @@
+package amqptap
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/calltap/calltap/amqptap/dialect"
+	"github.com/calltap/calltap/spanbuilder"
+)
+
+func init() { caddy.RegisterModule(new(Source)) }
+
+// Source taps a RabbitMQ broker and makes spans of the RPC that goes over it.
+//
+// It sees the broker's firehose, unless exchanges to mirror are given. The firehose shows both ends of
+// each call and must be switched on by an administrator, with `rabbitmqctl trace_on -p VHOST`; it
+// costs the broker CPU for every message. Mirroring shows requests only, costs less, and changes what
+// the watched programs see: a message that would have been returned as unroutable is not, because it now
+// reaches the tap's queue.
+//
+//	{
+//		"source": "rabbitmq",
+//		"url": "amqp://tap:{env.TAP_PASSWORD}@127.0.0.1:5672/",
+//		"firehose": true
+//	}
+type Source struct {
+	// The broker: amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, where an empty VHOST is "/". Placeholders
+	// {env.*} and {file.*} are resolved when the tap starts; those in user and password need not be
+	// percent-encoded. Without user and password it is guest.
+	URL string `json:"url"`
+
+	// Whether to bind to amq.rabbitmq.trace. Default: true unless mirror is given.
+	Firehose bool `json:"firehose,omitempty"`
+
+	// The exchanges to mirror in place of the firehose.
+	Mirror []Binding `json:"mirror,omitempty"`
+
+	// How the names of the tap's queues begin, which its user must have the right to configure,
+	// write and read. The host's name and a random word follow. Default: "tap.".
+	Queue string `json:"queue,omitempty"`
+
+	// How many messages the broker sends ahead of the tap's acknowledgements. With the size
+	// of the largest message it bounds the tap's memory. 1 to 2000. Default: 1000.
+	Prefetch int `json:"prefetch,omitempty"`
+
+	// How many messages the queue holds before the broker drops the oldest. Default: 20000.
+	MaxLength int `json:"max_length,omitempty"`
+
+	// How many bytes of bodies the queue holds before the broker drops the oldest. Default: 64 MiB.
+	MaxBytes int64 `json:"max_bytes,omitempty"`
+
+	// The largest body that is looked into, in bytes. Messages above it are counted. Default: 1 MiB.
+	MaxBody int `json:"max_body,omitempty"`
+
+	// How long a call may await its reply if it does not say so itself. Oslo's calls do. Default: 60s.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// How often the connection is proven alive. A dead broker is noticed after one and a half times that,
+	// with some grace. 1s to 60s. Default: 10s.
+	Heartbeat caddy.Duration `json:"heartbeat,omitempty"`
+
+	// The RPC protocols to read: oslo, plain. Default: all.
+	Dialects []string `json:"dialects,omitempty"`
+
+	// The broker's management API, such as http://127.0.0.1:15672, with the same user and password unless
+	// it has its own. When the tap connects it checks there that no policy weakens the
+	// tap's queue. Placeholders as in url. Default: none, no check.
+	Management string `json:"management,omitempty"`
+
+	// Certificates for amqps. Default: the system's authorities, no client certificate.
+	TLS *TLS `json:"tls,omitempty"`
+
+	running *tap
+	key     poolKey
+	tracer  *spanbuilder.Tracer
+}
+
+// Binding is one exchange to mirror and the routing keys to bind the tap's queue with, in the
+// exchange's own pattern language.
+type Binding struct {
+	Exchange string   `json:"exchange"`
+	Keys     []string `json:"keys"`
+}
+
+// CaddyModule returns the module's information.
+func (*Source) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "calltap.sources.rabbitmq",
+		New: func() caddy.Module { return new(Source) },
+	}
+}
+
+// Provision fills in the defaults.
+func (s *Source) Provision(caddy.Context) error {
+	s.Firehose = s.Firehose || len(s.Mirror) == 0
+	s.Queue = cmp.Or(s.Queue, "tap.")
+	s.Prefetch = cmp.Or(s.Prefetch, 1000)
+	s.MaxLength = cmp.Or(s.MaxLength, 20_000)
+	s.MaxBytes = cmp.Or(s.MaxBytes, 64<<20)
+	s.MaxBody = cmp.Or(s.MaxBody, dialect.DefaultMaxBody)
+	s.Timeout = cmp.Or(s.Timeout, caddy.Duration(time.Minute))
+	s.Heartbeat = cmp.Or(s.Heartbeat, caddy.Duration(10*time.Second))
+	return nil
+}
+
+// Validate checks all that can be checked without asking the broker.
+func (s *Source) Validate() error {
+	return errors.Join(
+		checkAddress(s.URL),
+		s.checkMode(),
+		s.checkQueue(),
+		inRange("prefetch", s.Prefetch, 1, 2000),
+		inRange("max_length", s.MaxLength, 100, 1_000_000),
+		inRange("max_bytes", s.MaxBytes, 1<<20, 1<<30),
+		inRange("max_body", s.MaxBody, 1<<10, 16<<20),
+		inRange("timeout", time.Duration(s.Timeout), 10*time.Millisecond, 24*time.Hour),
+		inRange("heartbeat", time.Duration(s.Heartbeat), time.Second, time.Minute),
+		s.checkDialects(),
+		checkManagement(s.Management),
+		s.checkTLS(),
+	)
+}
+
+func (s *Source) checkMode() error {
+	if s.Firehose && len(s.Mirror) > 0 {
+		return errors.New("firehose and mirror are both given: the firehose shows what a mirror would, so each call would count twice")
+	}
+	for _, b := range s.Mirror {
+		switch {
+		case b.Exchange == "":
+			return errors.New("mirror: the default exchange cannot be bound to; use firehose")
+		case b.Exchange == firehoseExchange:
+			return errors.New("mirror: to tap " + firehoseExchange + " use firehose")
+		case len(b.Keys) == 0:
+			return fmt.Errorf("mirror %s: no routing keys; name those that carry RPC, or # for all", b.Exchange)
+		}
+	}
+	return nil
+}
+
+// checkQueue keeps the names short enough that the broker, which puts "deliver." before them in routing
+// keys of at most 255 bytes, does not close the connection over them.
+func (s *Source) checkQueue() error {
+	if len(s.Queue) > 64 || strings.HasPrefix(s.Queue, "amq.") {
+		return fmt.Errorf("queue %q: want at most 64 bytes that do not begin with amq., which the broker keeps for itself", s.Queue)
+	}
+	return nil
+}
+
+func (s *Source) checkDialects() error {
+	_, err := dialect.NewSet(dialect.Limits{}, s.Dialects...)
+	return err
+}
+
+func (s *Source) checkTLS() error {
+	if s.TLS == nil {
+		return nil
+	}
+	if strings.HasPrefix(s.URL, "amqp://") {
+		return errors.New("tls: the broker's URL begins with amqp://, which is not encrypted; want amqps://")
+	}
+	return s.TLS.check()
+}
+
+func inRange[T cmp.Ordered](name string, v, low, high T) error {
+	if v < low || v > high {
+		return fmt.Errorf("%s is %v: want %v to %v", name, v, low, high)
+	}
+	return nil
+}
+
+// Start taps the broker for t, or hands t to the tap that an earlier configuration with the same
+// settings began. It does not wait for the broker. Its only errors are placeholders of the URL without
+// a value, and what they make of the URL.
+func (s *Source) Start(t *spanbuilder.Tracer) error {
+	settings, err := s.resolve(caddy.NewReplacer())
+	if err != nil {
+		return fmt.Errorf("rabbitmq: %w", err)
+	}
+	key := settings.key()
+	v, _, err := taps.LoadOrNew(key, func() (caddy.Destructor, error) { return startTap(settings, moduleLog) })
+	if err != nil {
+		return fmt.Errorf("rabbitmq: %w", err)
+	}
+	s.running, s.key, s.tracer = v.(*tap), key, t
+	s.running.push(t)
+	return nil
+}
+
+// Stop takes this configuration's Tracer away. The last one to stop ends the tap, which
+// acknowledges what it has, closes its connection within two seconds and ends all open spans.
+func (s *Source) Stop() error {
+	if s.running == nil {
+		return nil
+	}
+	running := s.running
+	s.running = nil
+	ended, err := taps.Delete(s.key)
+	if !ended { // else Destruct needed the Tracer, to end the open spans
+		running.remove(s.tracer)
+	}
+	return err
+}
+
+// Status returns a Status, for the admin API.
+func (s *Source) Status() any {
+	if s.running == nil {
+		return Status{Mode: s.mode()}
+	}
+	return s.running.status()
+}
+
+func (s *Source) mode() string {
+	if s.Firehose || len(s.Mirror) == 0 {
+		return "firehose"
+	}
+	return "mirror"
+}
+
+// resolve makes the settings of a running tap from a configuration.
+func (s *Source) resolve(repl *caddy.Replacer) (settings, error) {
+	address, err := resolveAddress(s.URL, repl)
+	if err != nil {
+		return settings{}, fmt.Errorf("url: %w", err)
+	}
+	uri, err := parseAddress(address)
+	if err != nil {
+		return settings{}, err
+	}
+	management, err := resolveAddress(s.Management, repl)
+	if err != nil {
+		return settings{}, fmt.Errorf("management: %w", err)
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return settings{
+		URI: uri, Host: host[:min(len(host), 64)], Mode: s.mode(), Mirror: slices.Clone(s.Mirror),
+		Queue: s.Queue, Prefetch: s.Prefetch, MaxLength: s.MaxLength, MaxBytes: s.MaxBytes, MaxBody: s.MaxBody,
+		Timeout: time.Duration(s.Timeout), Heartbeat: time.Duration(s.Heartbeat),
+		Dialects: slices.Clone(s.Dialects), Management: management, TLS: s.TLS.resolve(repl),
+	}, nil
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner = (*Source)(nil)
+	_ caddy.Validator   = (*Source)(nil)
+)

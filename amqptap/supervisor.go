@@ -1,0 +1,144 @@
+package amqptap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+)
+
+// run keeps the tap connected until ctx ends. Every connection is new, with a channel and a queue of its
+// own: amqp091-go's recovery reuses channels, whose delivery tags start again, and was seen to double messages.
+func (t *tap) run(ctx context.Context) {
+	defer close(t.done)
+	var wait backoff
+	var said saidOnce
+	for ctx.Err() == nil {
+		began := time.Now()
+		trouble := t.connectAndConsume(ctx, &said)
+		if ctx.Err() != nil {
+			break
+		}
+		t.counters.failures.Add(1)
+		if t.live.isUp() && time.Since(began) >= healthyTime {
+			wait.reset()
+		}
+		pause := wait.next()
+		if trouble.lasting {
+			pause = longestWait
+		}
+		t.lost(trouble, &said)
+		t.idle(ctx, pause)
+	}
+	t.live.down("stopped")
+}
+
+// connectAndConsume is the life of one connection. It returns why that ended.
+func (t *tap) connectAndConsume(ctx context.Context, said *saidOnce) *trouble {
+	s, trouble := t.connect(ctx)
+	if trouble != nil {
+		return trouble
+	}
+	defer s.close()
+	t.counters.connects.Add(1)
+	t.live.up(s.server(), s.queue)
+	t.found(s, said)
+	return t.consume(ctx, s, said)
+}
+
+// idle waits, and still ends the calls whose time is over.
+func (t *tap) idle(ctx context.Context, pause time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, pause)
+	defer cancel()
+	tick := time.NewTicker(tickTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			t.guarded(t.advance)
+		}
+	}
+}
+
+// saidOnce remembers what was logged last, so that an outage of hours is two lines in the log.
+type saidOnce struct {
+	problem string // why there is no connection
+	dangers bool   // what is dangerous about this mode and this broker
+	silence bool   // that the firehose may be switched off
+}
+
+// lost logs why there is no connection, once until the reason changes.
+func (t *tap) lost(tr *trouble, said *saidOnce) {
+	reason := redact(tr.Error(), t.URI.Password)
+	t.live.down(reason)
+	if reason == said.problem {
+		return
+	}
+	said.problem = reason
+	fields := []zap.Field{zap.String("broker", t.broker()), zap.String("error", reason)}
+	if tr.advice != "" {
+		fields = append(fields, zap.String("advice", tr.advice))
+	}
+	if tr.lasting {
+		t.log().Error("cannot tap the broker; trying again every half minute", fields...)
+		return
+	}
+	t.log().Warn("not connected to the broker; trying until it is back", fields...)
+}
+
+// found logs a new connection, and what is dangerous about it.
+func (t *tap) found(s *session, said *saidOnce) {
+	t.log().Info("tapping the broker", zap.String("broker", t.broker()), zap.String("mode", t.Mode),
+		zap.String("queue", s.queue), zap.String("server", s.server()), zap.Bool("again", said.problem != ""))
+	said.problem = ""
+	if said.dangers {
+		return
+	}
+	said.dangers = true
+	if w := versionWarning(s.server()); w != "" && t.Mode == "firehose" {
+		t.log().Warn(w, zap.String("server", s.server()))
+	}
+	if t.Mode == "mirror" {
+		t.log().Warn("MIRROR MODE CHANGES WHAT THE WATCHED PROGRAMS SEE: the tap's queue is now a destination of these "+
+			"exchanges, so a mandatory message that no service takes is no longer returned to its sender (a call to an "+
+			"unknown service then fails by timeout, not at once), an alternate exchange is not used, and publisher confirms "+
+			"and credit flow include the tap's queue; keep the keys narrow, or use the firehose",
+			zap.Any("exchanges", t.Mirror))
+	}
+}
+
+// hintSilence tells an operator who forgot to switch the firehose on.
+func (t *tap) hintSilence() {
+	t.log().Warn("the firehose is silent; unless nothing uses this vhost it is switched off: rabbitmqctl trace_on -p "+
+		quote(t.URI.Vhost)+" (on each node of a cluster, and again after each restart of one)", zap.String("broker", t.broker()))
+}
+
+func (l *live) isUp() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.connected
+}
+
+// broker is the address without user and password.
+func (s *settings) broker() string {
+	return fmt.Sprintf("%s:%d/%s", s.URI.Host, s.URI.Port, s.URI.Vhost)
+}
+
+// versionWarning tells of brokers whose firehose harms their clients.
+func versionWarning(version string) string {
+	var major, minor, patch int
+	if n, _ := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch); n < 3 {
+		return ""
+	}
+	if major == 3 && minor == 13 && patch < 5 {
+		return "THIS BROKER'S FIREHOSE BREAKS DIRECT REPLY-TO: before 3.13.5 a traced reply to amq.rabbitmq.reply-to closes the " +
+			"replying program's channel (rabbitmq-server issue 11656); upgrade it, or switch the firehose off with rabbitmqctl trace_off"
+	}
+	return ""
+}
+
+var errLost = errors.New("the connection was lost")

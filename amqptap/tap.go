@@ -1,0 +1,108 @@
+package amqptap
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/calltap/calltap/amqptap/dialect"
+	"github.com/calltap/calltap/spanbuilder"
+)
+
+// taps holds the running taps by their settings. A reload starts the new configuration before it
+// stops the old one, so a tap whose settings stay the same always has a user and is never interrupted.
+var taps = caddy.NewUsagePool()
+
+// moduleLog is asked for at each message, not kept: a tap outlives the configuration, and the log
+// files, that it was started by.
+func moduleLog() *zap.Logger { return caddy.Log().Named("calltap.sources.rabbitmq") }
+
+// tap is one connection to a broker and the calls seen over it. One goroutine, run, does all the
+// work; the rest of the program talks to it through the tracer stack, counters and live.
+type tap struct {
+	settings
+	log func() *zap.Logger
+
+	pairer   *spanbuilder.Pairer
+	dialects *dialect.Set
+	counters *counters
+	live     live // what Status tells of the connection
+
+	cancel context.CancelFunc
+	done   chan struct{}
+
+	mu      sync.Mutex            // guards tracers, and is held while one of them is in use
+	tracers []*spanbuilder.Tracer // the newest configuration's is the last
+}
+
+func newTap(s settings, log func() *zap.Logger) (*tap, error) {
+	set, err := dialect.NewSet(dialect.Limits{MaxBody: s.MaxBody}, s.Dialects...)
+	if err != nil {
+		return nil, err
+	}
+	return &tap{
+		settings: s,
+		log:      log,
+		pairer:   spanbuilder.NewPairer(spanbuilder.PairerOptions{DefaultTimeout: s.Timeout}),
+		dialects: set,
+		counters: newCounters(),
+		done:     make(chan struct{}),
+	}, nil
+}
+
+func startTap(s settings, log func() *zap.Logger) (*tap, error) {
+	t, err := newTap(s, log)
+	if err != nil {
+		return nil, err
+	}
+	var ctx context.Context
+	ctx, t.cancel = context.WithCancel(context.Background())
+	go t.run(ctx)
+	return t, nil
+}
+
+// push makes tr the Tracer in use.
+func (t *tap) push(tr *spanbuilder.Tracer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.tracers = append(t.tracers, tr)
+}
+
+// remove takes tr out of use; the newest of the others follows it, which after a failed reload is the
+// old configuration's. When remove returns tr is used no more.
+func (t *tap) remove(tr *spanbuilder.Tracer) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i, other := range slices.Backward(t.tracers) {
+		if other == tr {
+			t.tracers = slices.Delete(t.tracers, i, i+1)
+			return
+		}
+	}
+}
+
+// with calls f with the Tracer in use. Before there is one there are no spans.
+func (t *tap) with(f func(tr *spanbuilder.Tracer)) {
+	t.mu.Lock()
+	defer t.mu.Unlock() // f may panic, see handle
+	if n := len(t.tracers); n > 0 {
+		f(t.tracers[n-1])
+	}
+}
+
+// advance ends the calls whose time is over.
+func (t *tap) advance() {
+	t.with(func(tr *spanbuilder.Tracer) { t.pairer.Advance(tr, time.Now().UnixMicro()) })
+}
+
+// Destruct implements caddy.Destructor: it ends the tap and returns when all its spans are offered.
+func (t *tap) Destruct() error {
+	t.cancel()
+	<-t.done
+	t.with(func(tr *spanbuilder.Tracer) { t.pairer.Flush(tr, time.Now().UnixMicro()) })
+	return nil
+}

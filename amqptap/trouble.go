@@ -1,0 +1,86 @@
+package amqptap
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"regexp"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// trouble is why there is no connection, and what can be done about it.
+type trouble struct {
+	doing   string // connecting, binding the queue, …
+	err     error
+	advice  string // "" if it passes by itself, such as a broker that restarts
+	lasting bool   // will not pass by itself: retry seldom, log as an error
+}
+
+// Error says what went wrong without what to do about it.
+func (t *trouble) Error() string { return t.doing + ": " + t.err.Error() }
+
+func (t *trouble) Unwrap() error { return t.err }
+
+// The steps of making a connection, as they are named in errors.
+const (
+	connecting = "connecting"
+	declaring  = "declaring the queue"
+	consuming  = "consuming"
+)
+
+func binding(exchange string) string { return "binding the queue to exchange " + exchange }
+
+// diagnose explains an error of one step. exchange is set while binding.
+func (s *settings) diagnose(doing, exchange string, err error) *trouble {
+	t := &trouble{doing: doing, err: err}
+	var closed *amqp.Error
+	if !errors.As(err, &closed) {
+		return t
+	}
+	switch {
+	case doing == connecting && closed.Code == amqp.AccessRefused && !strings.Contains(closed.Reason, "vhost"):
+		t.advice = s.adviseLogin()
+	case doing == connecting && (closed.Code == amqp.NotAllowed || closed.Code == amqp.AccessRefused):
+		t.advice = s.adviseVHost()
+	case closed.Code == amqp.AccessRefused:
+		t.advice = "grant the tap its rights: " + s.grant()
+	case closed.Code == amqp.NotFound && exchange != "":
+		t.advice = fmt.Sprintf("vhost %q has no exchange %q: correct the name, or start the service that declares it; the tap declares none",
+			s.URI.Vhost, exchange)
+	case closed.Code == amqp.FrameError || closed.Code == amqp.InternalError:
+		// These pass, when the message that caused them has: seldom enough not to need advice, but not a mystery.
+		t.advice = "a message with headers of some 128 KiB, or a queue with a name of 248 bytes or more, makes the broker drop the tap; no other client is affected"
+		return t
+	}
+	t.lasting = t.advice != ""
+	return t
+}
+
+func (s *settings) adviseLogin() string {
+	user := quote(s.URI.Username)
+	advice := fmt.Sprintf("create the user or correct its password: rabbitmqctl add_user %s PASSWORD (or change_password %s PASSWORD), then %s", user, user, s.grant())
+	if ip := net.ParseIP(s.URI.Host); s.URI.Username == "guest" && s.URI.Host != "localhost" && !ip.IsLoopback() {
+		advice += "; guest may log in from the broker's own machine only"
+	}
+	return advice
+}
+
+func (s *settings) adviseVHost() string {
+	return fmt.Sprintf("create the vhost or give the user access to it: rabbitmqctl add_vhost %s, then %s", quote(s.URI.Vhost), s.grant())
+}
+
+// grant is the command that gives the tap's user the least rights that suffice.
+func (s *settings) grant() string {
+	own := "^" + regexp.QuoteMeta(s.Queue)
+	read := []string{regexp.QuoteMeta(s.Queue)}
+	for _, b := range s.bindings() {
+		read = append(read, regexp.QuoteMeta(b.Exchange)+"$")
+	}
+	return fmt.Sprintf("rabbitmqctl set_permissions -p %s %s %s %s %s", quote(s.URI.Vhost), quote(s.URI.Username),
+		quote(own), quote(own), quote("^("+strings.Join(read, "|")+")"))
+}
+
+// quote makes a word of a shell command.
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
