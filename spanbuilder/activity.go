@@ -15,6 +15,7 @@ type activity struct {
 	next      *activity // of the trace, latest delivered first
 	span      span.ID   // of the SERVER or CONSUMER span
 	seq       uint64    // of the request's first message: a cause is older than its effect
+	under     span.ID   // what its request was caused by, zero if no RPC
 	receiver  processRef
 	sender    processRef
 	delivered int64

@@ -1,5 +1,7 @@
 package spanbuilder
 
+import "github.com/calltap/calltap/span"
+
 // cast is a one-way message that was seen lately, kept so that its deliveries find their publish.
 type cast struct {
 	key       key
@@ -10,6 +12,7 @@ type cast struct {
 	place     place
 	origin    origin
 	sender    processRef
+	under     span.ID // what caused it, zero if no RPC
 	newer     *cast
 }
 

@@ -174,8 +174,14 @@ func (p *Pairer) likelihood(a *activity, sender processRef) int {
 	if p.processes.relation(sender, a.sender) == same {
 		return never // it would have sent the work to itself
 	}
-	if l := p.processes.label(sender); l != "" && l != a.topic {
+	s := p.processes.find(sender)
+	switch {
+	case s == nil:
+		return maybe
+	case s.set.label != "" && s.set.label != a.topic:
 		return hardly // it serves something else, though a process may serve several topics
+	case a.under != 0 && s.set.last.trace == a.trace.id && s.set.last.parent == a.under:
+		return hardly // it was at work on what caused the work at hand, so it would have sent that to itself
 	}
 	return maybe
 }

@@ -99,7 +99,7 @@ func (p *Pairer) consume(t *Tracer, m *Message, s *cast, receiver processRef) {
 	tr := p.traceOf(s.place)
 	p.traces.begin(&p.processes, tr, &activity{
 		span: ids.id(consumerDomain), seq: s.seq, receiver: receiver, sender: s.sender,
-		delivered: m.Time, last: m.Time, cast: true,
+		under: s.under, delivered: m.Time, last: m.Time, cast: true,
 		topic: p.texts.get(m.Topic), service: p.texts.get(servedBy(l, m.Topic)), ignored: l.ignore,
 	})
 }

@@ -159,6 +159,9 @@ func (p *Pairer) delivered(t *Tracer, c *call, m *Message, receiver processRef) 
 		span: c.ids.id(serverDomain), seq: c.seq, receiver: receiver, sender: c.sender,
 		delivered: m.Time, topic: c.route.topic, service: c.servedBy(), ignored: l.ignore,
 	}
+	if c.cause != nil {
+		c.work.under = c.cause.span
+	}
 	p.traces.begin(&p.processes, c.trace, c.work)
 	if c.seen(replyPublished) {
 		p.traces.end(&p.processes, c.work, c.times[replyPublished])

@@ -180,7 +180,8 @@ func (p *Pairer) producerSpan(t *Tracer, m *Message, c *cast, fault string) {
 	r := p.routes.get(m)
 	tr := p.traces.get(c.place.trace)
 	parent := p.parent(c.origin, tr, c.sender, c.seq, m.Time, nil)
-	if tr != nil && parent.parent != 0 {
+	if tr != nil && parent != c.origin {
+		c.under = parent.parent
 		p.touched(tr, parent.parent, m.Time)
 	}
 	p.processes.worked(c.sender, lastWork{trace: c.place.trace, parent: parent.parent, service: parent.service, time: m.Time})
