@@ -82,16 +82,7 @@ func (c *consumer) handle(d *amqp.Delivery) {
 		return
 	}
 	c.record.Time = now
-	c.observe(&c.record, &c.msg)
-}
-
-// observe takes one record on to the Pairer. It is what replay does too.
-func (t *tap) observe(r *dialect.Record, m *spanbuilder.Message) {
-	name, v := t.dialects.Decode(r, m)
-	t.counters.event(r.Point, name, v)
-	if v == dialect.Decoded {
-		t.with(func(tr *spanbuilder.Tracer) { t.pairer.Observe(tr, m) })
-	}
+	c.with(func(tr *spanbuilder.Tracer) { c.observe(tr, &c.record, &c.msg) })
 }
 
 // guarded runs f; a panic, which foreign bytes may yet provoke, costs that message and is counted.
@@ -137,14 +128,6 @@ func (c *consumer) drain() {
 		}
 	}
 	c.ack()
-}
-
-// badContexts is how many trace headers could not be used.
-func (t *tap) badContexts() (n int64) {
-	for _, of := range t.dialects.BadContext {
-		n += of
-	}
-	return n
 }
 
 // reporter logs malformed messages, seldom and without their bodies.

@@ -25,12 +25,9 @@ func moduleLog() *zap.Logger { return caddy.Log().Named("calltap.sources.rabbitm
 // work; the rest of the program talks to it through the tracer stack, counters and live.
 type tap struct {
 	settings
-	log func() *zap.Logger
-
-	pairer   *spanbuilder.Pairer
-	dialects *dialect.Set
-	counters *counters
-	live     live // what Status tells of the connection
+	*stream
+	log  func() *zap.Logger
+	live live // what Status tells of the connection
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -39,28 +36,13 @@ type tap struct {
 	tracers []*spanbuilder.Tracer // the newest configuration's is the last
 }
 
-func newTap(s settings, log func() *zap.Logger) (*tap, error) {
-	set, err := dialect.NewSet(dialect.Limits{MaxBody: s.MaxBody}, s.Dialects...)
-	if err != nil {
-		return nil, err
-	}
-	return &tap{
-		settings: s,
-		log:      log,
-		pairer:   spanbuilder.NewPairer(spanbuilder.PairerOptions{DefaultTimeout: s.Timeout}),
-		dialects: set,
-		counters: newCounters(),
-		done:     make(chan struct{}),
-	}, nil
-}
-
 func startTap(s settings, log func() *zap.Logger) (*tap, error) {
-	t, err := newTap(s, log)
+	st, err := newStream(dialect.Limits{MaxBody: s.MaxBody}, s.Dialects, spanbuilder.PairerOptions{DefaultTimeout: s.Timeout})
 	if err != nil {
 		return nil, err
 	}
-	var ctx context.Context
-	ctx, t.cancel = context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
+	t := &tap{settings: s, stream: st, log: log, cancel: cancel, done: make(chan struct{})}
 	go t.run(ctx)
 	return t, nil
 }

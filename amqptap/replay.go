@@ -1,0 +1,126 @@
+package amqptap
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/calltap/calltap/amqptap/dialect"
+	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/span"
+	"github.com/calltap/calltap/spanbuilder"
+)
+
+// replayConfig is the part of the app's configuration that decides what spans look like. Where they
+// would go, and how many of them, does not matter here: replay prints all.
+type replayConfig struct {
+	Keys keyrules.Config `json:"keys"`
+	Link string          `json:"link"`
+}
+
+func defaultReplay() replayConfig { return replayConfig{Link: "openstack"} }
+
+// replayConfigOf reads the calltap app out of a whole Caddy configuration.
+func replayConfigOf(config []byte) (replayConfig, error) {
+	var c struct {
+		Apps struct {
+			Calltap *replayConfig `json:"calltap"`
+		} `json:"apps"`
+	}
+	if err := json.Unmarshal(config, &c); err != nil {
+		return replayConfig{}, fmt.Errorf("reading the configuration: %w", err)
+	}
+	if c.Apps.Calltap == nil {
+		return replayConfig{}, errors.New("the configuration has no calltap block")
+	}
+	return *c.Apps.Calltap, nil
+}
+
+// tracer makes the Tracer that prints to out.
+func (c replayConfig) tracer(out spanbuilder.Sink) (*spanbuilder.Tracer, error) {
+	rules, err := keyrules.Compile(c.Keys)
+	if err != nil {
+		return nil, err
+	}
+	t := &spanbuilder.Tracer{Rules: rules, Ratio: 1, Sink: out, HasSources: true}
+	switch c.Link {
+	case "":
+	case "openstack":
+		t.Link = spanbuilder.LinkOpenStack
+	default:
+		return nil, fmt.Errorf("unknown link %q, known is: openstack", c.Link)
+	}
+	return t, nil
+}
+
+// replay feeds a capture through dialects and pairing by its own clock and prints the spans to out,
+// one line of Zipkin v2 JSON each; what is wrong with a line, and a summary, go to errs. name is the
+// capture's, for messages. The error is of out, of the capture as a whole, or that none of its lines was good.
+func replay(name string, capture io.Reader, c replayConfig, out, errs io.Writer) error {
+	sink := &spanPrinter{out: bufio.NewWriterSize(out, 1<<16)}
+	tracer, err := c.tracer(sink)
+	if err != nil {
+		return err
+	}
+	st, err := newStream(dialect.Limits{}, nil, spanbuilder.PairerOptions{})
+	if err != nil {
+		return err
+	}
+	in := newCaptureReader(capture)
+	var r dialect.Record
+	var m spanbuilder.Message
+	var good, bad, last int64
+	for sink.err == nil {
+		wrong, err := in.next(&r)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return fmt.Errorf("reading %s: %w", name, err)
+		}
+		if wrong != nil {
+			bad++
+			fmt.Fprintf(errs, "%s:%d: %v\n", name, in.n, wrong)
+			continue
+		}
+		good++
+		last = max(last, r.Time)
+		st.observe(tracer, &r, &m)
+	}
+	st.pairer.Flush(tracer, last)
+	if err := sink.flush(); err != nil {
+		return fmt.Errorf("writing: %w", err)
+	}
+	fmt.Fprintf(errs, "%s: %d events, %d spans, %d bad lines, %d unreadable bodies, %d unrecognised messages\n",
+		name, good, sink.n, bad, st.counters.malformed(), st.counters.unrecognised.Load())
+	if good == 0 && bad > 0 {
+		return fmt.Errorf("%s has no line that can be replayed", name)
+	}
+	return nil
+}
+
+// spanPrinter is a Sink that prints.
+type spanPrinter struct {
+	out *bufio.Writer
+	buf []byte
+	n   int64
+	err error // the first
+}
+
+// Offer implements spanbuilder.Sink.
+func (p *spanPrinter) Offer(s *span.Span) {
+	p.n++
+	p.buf = append(s.AppendJSON(p.buf[:0]), '\n')
+	if _, err := p.out.Write(p.buf); p.err == nil {
+		p.err = err
+	}
+}
+
+func (p *spanPrinter) flush() error {
+	if err := p.out.Flush(); p.err == nil {
+		p.err = err
+	}
+	return p.err
+}

@@ -1,0 +1,39 @@
+package amqptap
+
+import (
+	"github.com/calltap/calltap/amqptap/dialect"
+	"github.com/calltap/calltap/spanbuilder"
+)
+
+// stream is what a live tap and a replayed file have in common: records go in one after the other, and
+// spans come out. One goroutine uses it; counters and pairer.Stats may be read by others.
+type stream struct {
+	dialects *dialect.Set
+	pairer   *spanbuilder.Pairer
+	counters *counters
+}
+
+func newStream(l dialect.Limits, dialects []string, o spanbuilder.PairerOptions) (*stream, error) {
+	set, err := dialect.NewSet(l, dialects...)
+	if err != nil {
+		return nil, err
+	}
+	return &stream{dialects: set, pairer: spanbuilder.NewPairer(o), counters: newCounters()}, nil
+}
+
+// observe takes one record. m is scratch, so that it need not be allocated for each.
+func (s *stream) observe(tr *spanbuilder.Tracer, r *dialect.Record, m *spanbuilder.Message) {
+	name, v := s.dialects.Decode(r, m)
+	s.counters.event(r.Point, name, v)
+	if v == dialect.Decoded {
+		s.pairer.Observe(tr, m)
+	}
+}
+
+// badContexts is how many trace headers could not be used.
+func (s *stream) badContexts() (n int64) {
+	for _, of := range s.dialects.BadContext {
+		n += of
+	}
+	return n
+}
