@@ -20,7 +20,7 @@ type activity struct {
 	sender    processRef
 	delivered int64
 	closed    int64 // when the reply was published; 0: still at work
-	topic     string
+	route     *route
 	service   string // of the span
 	ignored   bool   // a rule says that its span is not made, so nothing can hang below it
 

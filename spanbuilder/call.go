@@ -18,17 +18,15 @@ const (
 // call is one RPC that expects a reply, from its first message to its last. It keeps nothing of the
 // messages' buffers.
 type call struct {
-	key    key
-	ids    key // what the span ids are made of: key, or with a salt if the id is used again
-	seq    uint64
-	times  [points]int64 // zero: not seen
-	unique bool          // nobody uses the id again
-	route  *route        // nil until a part of the request was seen
-
-	queue, user, project, fault string
-	request                     span.TraceID // the request id, zero if it has none
-	timeout                     int64        // µs
-	size                        int32
+	key     key
+	seq     uint64
+	times   [points]int64 // zero: not seen
+	route   *route        // nil until a part of the request was seen
+	queue   string
+	fault   string
+	owner   *owner
+	request span.TraceID // the request id, zero if it has none
+	timeout int64        // µs
 
 	trace   *trace
 	origin  origin
@@ -39,17 +37,26 @@ type call struct {
 	label   label
 	text    string // of the tags that are not kept as text
 
-	lastReply   int64 // when any of the reply was last seen
-	deadline    int64
-	clientOut   bool // the CLIENT span was emitted, or never will be
-	serverOut   bool
-	timedOut    bool
-	gaveUp      bool // on points that should have been seen before the reply
-	redelivered bool
-	direct      bool  // the reply goes to RabbitMQ's direct reply-to
-	place       int32 // in the heap, -1 if not there
-
+	salt         int64 // sets the uses of an id apart; zero if nobody uses it again
+	lastReply    int64 // when any of the reply was last seen
+	deadline     int64
 	older, newer *call // by first message
+	place        int32 // in the heap, -1 if not there
+	size         int32
+	clientOut    bool // the CLIENT span was emitted, or never will be
+	serverOut    bool
+	timedOut     bool
+	gaveUp       bool // on points that should have been seen before the reply
+	redelivered  bool
+	direct       bool // the reply goes to RabbitMQ's direct reply-to
+}
+
+// ids is what the span ids are made of.
+func (c *call) ids() key {
+	if c.salt == 0 {
+		return c.key
+	}
+	return c.key.salted(c.salt)
 }
 
 func (c *call) seen(point int) bool { return c.times[point] != 0 }

@@ -45,6 +45,35 @@ func (c *routeCache) get(m *Message) *route {
 	return kept
 }
 
+// owner is on whose behalf a message was sent.
+type owner struct{ user, project string }
+
+// ownerCache gives equal owners the same *owner, in the manner of routeCache.
+type ownerCache struct{ byHash map[uint64]*owner }
+
+func (c *ownerCache) init() { c.byHash = make(map[uint64]*owner) }
+
+var nobody = &owner{}
+
+func (c *ownerCache) get(m *Message) *owner {
+	if m.UserID == "" && m.ProjectID == "" {
+		return nobody
+	}
+	o := owner{clip(m.UserID), clip(m.ProjectID)}
+	var h hasher
+	h.text(o.user)
+	h.text(o.project)
+	if found := c.byHash[h.a]; found != nil && *found == o {
+		return found
+	}
+	if len(c.byHash) >= maxTexts {
+		clear(c.byHash)
+	}
+	kept := &owner{strings.Clone(o.user), strings.Clone(o.project)}
+	c.byHash[h.a] = kept
+	return kept
+}
+
 // textCache gives equal strings, such as queue names and exception classes, the same copy.
 type textCache struct{ texts map[string]string }
 

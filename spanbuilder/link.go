@@ -178,7 +178,7 @@ func (p *Pairer) likelihood(a *activity, sender processRef) int {
 	switch {
 	case s == nil:
 		return maybe
-	case s.set.label != "" && s.set.label != a.topic:
+	case s.set.label != "" && s.set.label != a.route.topic:
 		return hardly // it serves something else, though a process may serve several topics
 	case a.under != 0 && s.set.last.trace == a.trace.id && s.set.last.parent == a.under:
 		return hardly // it was at work on what caused the work at hand, so it would have sent that to itself

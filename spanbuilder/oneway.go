@@ -95,12 +95,13 @@ func (p *Pairer) consume(t *Tracer, m *Message, s *cast, receiver processRef) {
 	if s.published == 0 {
 		p.count.orphanDeliveries.Add(1)
 	}
-	l := p.consumerSpan(t, m, s, ids)
+	r := p.routes.get(m)
+	l := p.consumerSpan(t, m, s, ids, r)
 	tr := p.traceOf(s.place)
 	p.traces.begin(&p.processes, tr, &activity{
 		span: ids.id(consumerDomain), seq: s.seq, receiver: receiver, sender: s.sender,
 		under: s.under, delivered: m.Time, last: m.Time, cast: true,
-		topic: p.texts.get(m.Topic), service: p.texts.get(servedBy(l, m.Topic)), ignored: l.ignore,
+		route: r, service: servedBy(l, r.topic), ignored: l.ignore,
 	})
 }
 

@@ -65,6 +65,7 @@ type Pairer struct {
 	processes processes
 	contexts  contextTable
 	routes    routeCache
+	owners    ownerCache
 	texts     textCache
 	recent    recentKeys
 	count     counters
@@ -85,6 +86,7 @@ func NewPairer(o PairerOptions) *Pairer {
 	p.processes.init(o.MaxProcesses, &p.count)
 	p.contexts.init()
 	p.routes.init()
+	p.owners.init()
 	p.texts.init()
 	return p
 }

@@ -82,10 +82,9 @@ func (p *Pairer) open(t *Tracer, m *Message, k key, unique bool) *call {
 		p.abandon(t, p.calls.oldest)
 	}
 	c := p.calls.add(k)
-	c.ids, c.seq, c.unique = k, p.seq, unique
-	c.direct = strings.HasPrefix(m.ReplyTo, directReply)
+	c.seq, c.direct = p.seq, strings.HasPrefix(m.ReplyTo, directReply)
 	if !unique {
-		c.ids = k.salted(m.Time)
+		c.salt = m.Time
 	}
 	return c
 }
@@ -93,12 +92,12 @@ func (p *Pairer) open(t *Tracer, m *Message, k key, unique bool) *call {
 // fill keeps what the spans need of a request, at whichever of its points it is seen first.
 func (p *Pairer) fill(t *Tracer, c *call, m *Message) {
 	c.route = p.routes.get(m)
-	c.user, c.project = p.texts.get(m.UserID), p.texts.get(m.ProjectID)
+	c.owner = p.owners.get(m)
 	c.request, _ = ParseRequestID(m.RequestID)
 	c.size = int32(min(max(m.Size, 0), 1<<31-1))
 	c.timeout = p.timeoutOf(m).Microseconds()
 	var pl place
-	pl, c.origin, c.context = p.locate(t, m, c.ids, c.sender)
+	pl, c.origin, c.context = p.locate(t, m, c.ids(), c.sender)
 	c.trace = p.traceOf(pl)
 	c.trace.refs++
 }
@@ -135,7 +134,7 @@ func (p *Pairer) published(t *Tracer, c *call, m *Message) {
 		p.count.unroutable.Add(1)
 		p.clientSpan(t, c, 0, "unroutable", false)
 		c.clientOut = true
-		p.close(c)
+		c.serverOut = !c.seen(requestDelivered)
 		return
 	}
 	c.cause, _ = p.cause(c.trace, c.sender, c.seq, m.Time)
@@ -156,8 +155,8 @@ func (p *Pairer) delivered(t *Tracer, c *call, m *Message, receiver processRef) 
 	}
 	l := p.resolve(t, c, c.fault)
 	c.work = &activity{
-		span: c.ids.id(serverDomain), seq: c.seq, receiver: receiver, sender: c.sender,
-		delivered: m.Time, topic: c.route.topic, service: c.servedBy(), ignored: l.ignore,
+		span: c.ids().id(serverDomain), seq: c.seq, receiver: receiver, sender: c.sender,
+		delivered: m.Time, route: c.route, service: c.servedBy(), ignored: l.ignore,
 	}
 	if c.cause != nil {
 		c.work.under = c.cause.span

@@ -32,10 +32,8 @@ func (p *Pairer) settleServer(t *Tracer, c *call) {
 	case c.seen(requestDelivered) && c.seen(replyPublished) && (c.seen(requestPublished) || c.gaveUp):
 		p.serverSpan(t, c, true)
 	case c.gaveUp && c.seen(requestDelivered):
-		p.count.lostReplies.Add(1)
 		p.serverSpan(t, c, false)
 	case c.gaveUp:
-		p.count.lostDeliveries.Add(1)
 		c.serverOut = true // when it began is unknown
 	}
 }
@@ -48,7 +46,6 @@ func (p *Pairer) settleClient(t *Tracer, c *call) {
 	switch {
 	case c.clientOut:
 	case c.gaveUp && !c.seen(requestPublished):
-		p.count.orphanDeliveries.Add(1)
 		c.clientOut = true // when it began is unknown
 	case end != 0 && (c.complete() || c.gaveUp):
 		p.clientSpan(t, c, end, c.fault, false)
@@ -85,7 +82,6 @@ func (c *call) begun() int64 {
 func (p *Pairer) expire(t *Tracer, c *call) {
 	switch {
 	case c.route == nil:
-		p.count.orphanReplies.Add(1)
 		p.close(c)
 	case c.lastReply != 0 && !c.complete() && !c.gaveUp:
 		c.gaveUp = true
@@ -109,8 +105,6 @@ func (p *Pairer) timeOut(t *Tracer, c *call) {
 	case c.seen(requestPublished):
 		p.count.timeouts.Add(1)
 		p.clientSpan(t, c, c.times[requestPublished]+c.timeout, "timeout", false)
-	default:
-		p.count.orphanDeliveries.Add(1)
 	}
 	c.clientOut = true
 	if !c.seen(requestDelivered) || c.serverOut {
@@ -122,11 +116,6 @@ func (p *Pairer) timeOut(t *Tracer, c *call) {
 
 // abandon ends a call as it is.
 func (p *Pairer) abandon(t *Tracer, c *call) {
-	if c.route == nil {
-		p.count.orphanReplies.Add(1)
-		p.close(c)
-		return
-	}
 	if c.seen(requestDelivered) && !c.serverOut {
 		p.serverSpan(t, c, c.seen(replyPublished))
 	}
@@ -137,9 +126,19 @@ func (p *Pairer) abandon(t *Tracer, c *call) {
 	p.close(c)
 }
 
-// close forgets a call.
+// close forgets a call, and counts what was never seen of it.
 func (p *Pairer) close(c *call) {
-	if c.unique {
+	switch {
+	case c.route == nil:
+		p.count.orphanReplies.Add(1)
+	case !c.seen(requestPublished):
+		p.count.orphanDeliveries.Add(1)
+	case c.lastReply != 0 && !c.seen(requestDelivered):
+		p.count.lostDeliveries.Add(1)
+	case c.seen(replyDelivered) && !c.seen(replyPublished):
+		p.count.lostReplies.Add(1)
+	}
+	if c.salt == 0 {
 		p.recent.add(c.key)
 	}
 	if c.context != nil {

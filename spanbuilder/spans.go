@@ -111,14 +111,14 @@ func (p *Pairer) clientSpan(t *Tracer, c *call, end int64, fault string, incompl
 	}
 	begin := c.times[requestPublished]
 	s, room := p.start(l, c.trace.id, c.trace.sampled, c.trace.debug)
-	s.Kind, s.ID, s.Parent = span.KindClient, c.ids.id(clientDomain), parent.parent
+	s.Kind, s.ID, s.Parent = span.KindClient, c.ids().id(clientDomain), parent.parent
 	s.Start, s.Duration, s.Error = begin, length(begin, end), fault
 	s.Local.Service = p.callerOr(c.sender, parent, c.route.exchange)
 	s.Remote.Service = c.servedBy()
 	if c.seen(replyPublished) && c.seen(replyDelivered) && fault != "timeout" {
 		s.Timers = room.timer("reply_wait", length(c.times[replyPublished], c.times[replyDelivered]))
 	}
-	s.Tags = c.tags(room, p)
+	s.Tags = c.tags(room)
 	if parent.guessed {
 		p.count.guessedParents.Add(1)
 		s.Tags = append(s.Tags, span.Tag{Key: "calltap.parent", Value: "guessed"})
@@ -145,9 +145,9 @@ func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
 		return
 	}
 	s, room := p.start(l, c.trace.id, c.trace.sampled, c.trace.debug)
-	s.Kind, s.ID = span.KindServer, c.ids.id(serverDomain)
+	s.Kind, s.ID = span.KindServer, c.ids().id(serverDomain)
 	parent := p.parentOf(c)
-	if s.Parent = c.ids.id(clientDomain); !c.seen(requestPublished) {
+	if s.Parent = c.ids().id(clientDomain); !c.seen(requestPublished) {
 		s.Parent = parent.parent // no CLIENT span will be made
 	}
 	s.Start = c.times[requestDelivered]
@@ -159,7 +159,7 @@ func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
 	if c.seen(requestPublished) {
 		s.Timers = room.timer("queue_wait", length(c.times[requestPublished], s.Start))
 	}
-	s.Tags = c.tags(room, p)
+	s.Tags = c.tags(room)
 	if c.queue != "" {
 		s.Tags = append(s.Tags, span.Tag{Key: "amqp.queue", Value: c.queue})
 	}
@@ -232,8 +232,7 @@ func (p *Pairer) sentBy(s *span.Span, m *Message, c *cast, r *route, parent orig
 	}
 }
 
-func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key) label {
-	r := p.routes.get(m)
+func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key, r *route) label {
 	l := t.label(r, m.Queue, "")
 	if l.ignore {
 		p.count.ignored.Add(1)
@@ -263,7 +262,7 @@ func (p *Pairer) oneWaySpan(m *Message, l label, c *cast, r *route) (*span.Span,
 	p.ruled = l.service
 	s.Start = m.Time
 	request, _ := ParseRequestID(m.RequestID)
-	s.Tags = room.common(r, text(request, m.Size), request.IsZero(), p.texts.get(m.UserID), p.texts.get(m.ProjectID))
+	s.Tags = room.common(r, text(request, m.Size), request.IsZero(), p.owners.get(m))
 	return s, room
 }
 

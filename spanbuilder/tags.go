@@ -20,16 +20,16 @@ func (r *room) timer(name string, micros int64) []span.Timer {
 }
 
 // tags are the tags that both sides of a call have.
-func (c *call) tags(r *room, p *Pairer) []span.Tag {
+func (c *call) tags(r *room) []span.Tag {
 	if c.text == "" {
 		c.text = text(c.request, int(c.size))
 	}
-	return r.common(c.route, c.text, c.request.IsZero(), c.user, c.project)
+	return r.common(c.route, c.text, c.request.IsZero(), c.owner)
 }
 
 // common gives the tags that every RPC span has, those without a value left out. What is not named here
 // does not leave a message: arguments and tokens least of all.
-func (r *room) common(way *route, text string, noRequest bool, user, project string) []span.Tag {
+func (r *room) common(way *route, text string, noRequest bool, who *owner) []span.Tag {
 	request, size := "", text
 	if !noRequest {
 		request, size = text[:RequestIDLen], text[RequestIDLen:]
@@ -48,8 +48,8 @@ func (r *room) common(way *route, text string, noRequest bool, user, project str
 		{Key: "amqp.vhost", Value: vhost},
 		{Key: "messaging.message.size", Value: size},
 		{Key: "openstack.request_id", Value: request},
-		{Key: "openstack.user_id", Value: user},
-		{Key: "openstack.project_id", Value: project},
+		{Key: "openstack.user_id", Value: who.user},
+		{Key: "openstack.project_id", Value: who.project},
 	} {
 		if tag.Value != "" {
 			tags = append(tags, tag)
