@@ -1,0 +1,145 @@
+package spanbuilder
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/span"
+)
+
+// messagesOf makes messages of any bytes, eight a message, out of so few ids, queues and connections that they meet.
+func messagesOf(data []byte) []Message {
+	pick := func(b byte, from ...string) string { return from[int(b)%len(from)] }
+	var all []Message
+	now := t0
+	for ; len(data) >= 8; data = data[8:] {
+		d := data[:8]
+		now += int64(int8(d[0])) * 100_000
+		m := Message{
+			Time: now, Point: Point(d[1] & 3), Form: Form(d[1] >> 2 & 7), OneSided: d[1]>>5 == 7,
+			Redelivered: d[2]&1 != 0, Unroutable: d[2]&6 == 6, Timeout: time.Duration(d[2]>>3) * time.Second,
+			ID:         pick(d[3], callID, "1", "", "another-unique-identity", callID[1:]),
+			ReplyTo:    pick(d[3]>>4, "reply_a", "reply_b", "", directReply+"x"),
+			Connection: pick(d[4], "a", "b", "c", "d", ""), Queue: pick(d[4]>>4, "q", "r", ""),
+			Topic: pick(d[5], "compute", "conductor", ""), Method: pick(d[5]>>4, "m", "n", ""), Exchange: pick(d[5]>>6, "nova", ""),
+			UserID:          pick(d[6], "u", ""),
+			RequestID:       pick(d[6]>>1, clientsOwn, "", "req-junk", "req-330d23da-f3ee-4c8c-93f3-8e80db156ec9"),
+			GlobalRequestID: pick(d[6]>>4, "", clientsOwn, "x"), Error: pick(d[7], "", "Boom"),
+		}
+		if d[7]&0x80 != 0 {
+			m.Context = Context{TraceID: span.TraceID{Low: uint64(d[7]&3) + 1}, SpanID: span.ID(d[7] >> 2 & 3), Decision: Decision(d[7] >> 4 & 3)}
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+func FuzzObserve(f *testing.F) {
+	f.Add([]byte("\x01\x05\x08\x00\x00\x00\x00\x00\x01\x06\x08\x00\x01\x00\x00\x00\x01\x15\x00\x00\x01\x00\x00\x00\x01\x16\x00\x00\x00\x00\x00\x00"))
+	f.Add([]byte("\x01\x09\x00\x00\x00\x00\x00\x00\x01\x0a\x00\x00\x01\x00\x00\x00\x01\x05\x08\x03\x01\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		messages := messagesOf(data)
+		tracer := newFuzzTracer()
+		sink := &kept{}
+		tracer.Sink = sink
+		p := NewPairer(PairerOptions{MaxOpen: 4, MaxProcesses: 6, CastLife: 2 * time.Second, Linger: time.Second})
+		for i := range messages {
+			m := messages[i]
+			p.Observe(tracer, &m)
+			require.LessOrEqual(t, len(p.calls.byKey), 4)
+			require.LessOrEqual(t, len(p.traces.byID), 4)
+			require.LessOrEqual(t, len(p.casts.byKey), 4)
+			require.LessOrEqual(t, len(p.processes.nodes), 6)
+			checkTables(t, p)
+		}
+		p.Flush(tracer, t0)
+		require.Empty(t, p.calls.byKey)
+		require.Empty(t, p.calls.deadlines)
+		require.Empty(t, p.traces.byID)
+		require.Nil(t, p.traces.casts.oldest)
+		require.EqualValues(t, len(sink.spans), p.Stats().Spans)
+		checkAcyclic(t, sink.spans)
+	})
+}
+
+var fuzzTracer *Tracer
+
+func newFuzzTracer() *Tracer {
+	if fuzzTracer == nil {
+		fuzzTracer = &Tracer{Ratio: 0.5, Link: LinkOpenStack, Links: NewLinks(1), HasSources: true}
+		fuzzTracer.Links.Put(span.TraceID{Low: 1}, Entry{ID: 9, Service: "api"})
+	}
+	t := *fuzzTracer
+	return &t
+}
+
+// checkTables asserts that every list and count inside agrees with every other.
+func checkTables(t *testing.T, p *Pairer) {
+	n := 0
+	for c := p.calls.oldest; c != nil; c = c.newer {
+		n++
+		require.Same(t, c, p.calls.byKey[c.key])
+		require.Same(t, c, p.calls.deadlines[c.place])
+	}
+	require.Len(t, p.calls.byKey, n)
+	require.Len(t, p.calls.deadlines, n)
+	for i := range p.calls.deadlines {
+		require.LessOrEqual(t, p.calls.deadlines[(max(i, 1)-1)/2].deadline, p.calls.deadlines[i].deadline)
+	}
+	casts := map[*activity]bool{}
+	for a := p.traces.casts.oldest; a != nil; a = a.after {
+		require.False(t, casts[a])
+		casts[a] = true
+	}
+	for _, tr := range p.traces.byID {
+		works, refs := 0, 0
+		for a := tr.work; a != nil; a = a.next {
+			works++
+			if a.closed == 0 {
+				refs++
+				require.Equal(t, a.cast, casts[a])
+				delete(casts, a)
+			}
+		}
+		for c := p.calls.oldest; c != nil; c = c.newer {
+			if c.trace == tr {
+				refs++
+			}
+		}
+		require.Equal(t, works, tr.works)
+		require.Equal(t, refs, tr.refs)
+	}
+	require.Empty(t, casts)
+	for i := range p.processes.nodes {
+		ring := p.processes.nodes[i].set.work
+		for a, n := ring, 0; a != nil && (n == 0 || a != ring); a, n = a.after, n+1 {
+			require.Less(t, n, 100)
+			require.Zero(t, a.closed)
+			require.Same(t, a, a.after.before)
+			require.False(t, a.trace.gone)
+		}
+	}
+}
+
+// checkAcyclic asserts that no chain of parents comes back to its beginning.
+func checkAcyclic(t *testing.T, all spans) {
+	ids := all.byID()
+	for _, s := range all {
+		require.Positive(t, s.Start)
+		require.GreaterOrEqual(t, s.Duration, int64(0))
+		require.NotZero(t, s.ID)
+		at, steps := s.Parent, 0
+		for at != 0 {
+			require.NotEqual(t, s.ID, at)
+			next, ok := ids[at]
+			if !ok {
+				break
+			}
+			at = next.Parent
+			steps++
+			require.LessOrEqual(t, steps, len(all))
+		}
+	}
+}
