@@ -5,25 +5,30 @@ import (
 	"time"
 )
 
-// The waits between attempts to connect.
-const (
-	firstWait   = 500 * time.Millisecond
-	longestWait = 30 * time.Second // also the wait after what only an operator can mend
-	healthyTime = 30 * time.Second // a connection that lasted as long was a good one
-)
+// waits are the pauses between attempts to connect.
+type waits struct {
+	first   time.Duration // after the first failure; each further one doubles it
+	longest time.Duration // also after what only an operator can mend
+	healthy time.Duration // a connection that lasted as long was a good one: begin again
+}
+
+var defaultWaits = waits{first: 500 * time.Millisecond, longest: 30 * time.Second, healthy: 30 * time.Second}
 
 // backoff is the growing wait between attempts.
-type backoff struct{ attempts int }
+type backoff struct {
+	waits
+	failures int
+}
 
-// next is how long to wait before the next attempt: twice the last time up to longestWait, of which
-// the second half is random, so that taps that one broker dropped do not all come back at once.
+// next is how long to wait after another failure. The second half of it is random, so that taps that
+// one broker dropped do not all come back at once.
 func (b *backoff) next() time.Duration {
-	wait := longestWait
-	if b.attempts < 6 { // 0.5, 1, 2, 4, 8, 16 s
-		wait = firstWait << b.attempts
+	wait := b.longest
+	if b.failures < 16 { // 2^16 times any first wait is beyond any longest one
+		wait = min(b.first<<b.failures, b.longest)
 	}
-	b.attempts++
+	b.failures++
 	return wait/2 + rand.N(wait/2+1)
 }
 
-func (b *backoff) reset() { b.attempts = 0 }
+func (b *backoff) reset() { b.failures = 0 }

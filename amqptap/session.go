@@ -93,20 +93,38 @@ func (s *settings) config() amqp.Config {
 	if s.TLS != nil && s.TLS.Cert != "" && s.URI.Username == "" {
 		auth = &amqp.ExternalAuth{} // the certificate says who we are
 	}
+	properties := amqp.Table{
+		"product":         "calltap",
+		"version":         version(),
+		"platform":        "Go",
+		"information":     "observes RPC; https://github.com/calltap/calltap",
+		"connection_name": "calltap/" + s.Host,
+	}
 	return amqp.Config{
-		SASL:       []amqp.Authentication{auth},
+		SASL:       []amqp.Authentication{&toldWhy{auth, properties}},
 		Vhost:      s.URI.Vhost,
 		ChannelMax: 1,
 		Heartbeat:  s.Heartbeat,
 		Locale:     "en_US",
-		Properties: amqp.Table{
-			"product":         "calltap",
-			"version":         version(),
-			"platform":        "Go",
-			"information":     "observes RPC; https://github.com/calltap/calltap",
-			"connection_name": "calltap/" + s.Host,
-		},
+		Properties: properties,
 	}
+}
+
+// toldWhy asks the broker to say so when it refuses a login (https://www.rabbitmq.com/docs/auth-notification).
+// Without that it just closes the socket, some seconds later, and a wrong password cannot be told from a broker that
+// is going down. amqp091-go does not ask, and writes its own capabilities over the caller's; but it
+// takes the login's response after that, from here.
+type toldWhy struct {
+	amqp.Authentication
+	properties amqp.Table
+}
+
+// Response implements amqp.Authentication.
+func (a *toldWhy) Response() string {
+	if c, ok := a.properties["capabilities"].(amqp.Table); ok {
+		c["authentication_failure_close"] = true
+	}
+	return a.Authentication.Response()
 }
 
 // version is the module's, as the binary was built.

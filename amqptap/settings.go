@@ -25,6 +25,8 @@ type settings struct {
 	Dialects   []string
 	Management string
 	TLS        *TLS
+
+	waits
 }
 
 // poolKey tells taps with different settings apart. It is a hash, so that the pool, which others may

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/calltap/calltap/amqptap/dialect"
 	"github.com/calltap/calltap/spanbuilder"
@@ -77,6 +78,8 @@ type Source struct {
 	// Certificates for amqps. Default: the system's authorities, no client certificate.
 	TLS *TLS `json:"tls,omitempty"`
 
+	waits   waits
+	log     func() *zap.Logger
 	running *tap
 	key     poolKey
 	tracer  *spanbuilder.Tracer
@@ -107,6 +110,7 @@ func (s *Source) Provision(caddy.Context) error {
 	s.MaxBody = cmp.Or(s.MaxBody, dialect.DefaultMaxBody)
 	s.Timeout = cmp.Or(s.Timeout, caddy.Duration(time.Minute))
 	s.Heartbeat = cmp.Or(s.Heartbeat, caddy.Duration(10*time.Second))
+	s.waits, s.log = defaultWaits, moduleLog
 	return nil
 }
 
@@ -185,7 +189,7 @@ func (s *Source) Start(t *spanbuilder.Tracer) error {
 		return fmt.Errorf("rabbitmq: %w", err)
 	}
 	key := settings.key()
-	v, _, err := taps.LoadOrNew(key, func() (caddy.Destructor, error) { return startTap(settings, moduleLog) })
+	v, _, err := taps.LoadOrNew(key, func() (caddy.Destructor, error) { return startTap(settings, s.log) })
 	if err != nil {
 		return fmt.Errorf("rabbitmq: %w", err)
 	}
@@ -247,6 +251,7 @@ func (s *Source) resolve(repl *caddy.Replacer) (settings, error) {
 		Queue: s.Queue, Prefetch: s.Prefetch, MaxLength: s.MaxLength, MaxBytes: s.MaxBytes, MaxBody: s.MaxBody,
 		Timeout: time.Duration(s.Timeout), Heartbeat: time.Duration(s.Heartbeat),
 		Dialects: slices.Clone(s.Dialects), Management: management, TLS: s.TLS.resolve(repl),
+		waits: s.waits,
 	}, nil
 }
 

@@ -13,7 +13,7 @@ import (
 // own: amqp091-go's recovery reuses channels, whose delivery tags start again, and was seen to double messages.
 func (t *tap) run(ctx context.Context) {
 	defer close(t.done)
-	var wait backoff
+	wait := backoff{waits: t.waits}
 	var said saidOnce
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -22,12 +22,12 @@ func (t *tap) run(ctx context.Context) {
 			break
 		}
 		t.counters.failures.Add(1)
-		if t.live.isUp() && time.Since(began) >= healthyTime {
+		if t.live.isUp() && time.Since(began) >= t.healthy {
 			wait.reset()
 		}
 		pause := wait.next()
 		if trouble.lasting {
-			pause = longestWait
+			pause = t.longest
 		}
 		t.lost(trouble, &said)
 		t.idle(ctx, pause)

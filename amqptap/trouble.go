@@ -40,6 +40,11 @@ func (s *settings) diagnose(doing, exchange string, err error) *trouble {
 		return t
 	}
 	switch {
+	case closed == amqp.ErrCredentials || closed == amqp.ErrVhost:
+		// The library guesses at a wrong password whenever the socket is closed at this point, also by a
+		// broker that is going down.
+		t.err = errors.New("the broker closed the connection during the login")
+		return t
 	case doing == connecting && closed.Code == amqp.AccessRefused && !strings.Contains(closed.Reason, "vhost"):
 		t.advice = s.adviseLogin()
 	case doing == connecting && (closed.Code == amqp.NotAllowed || closed.Code == amqp.AccessRefused):

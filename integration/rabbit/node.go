@@ -87,6 +87,9 @@ func (n *Node) URLFor(user, password string) string {
 	return u.String()
 }
 
+// Dir is where the node keeps everything.
+func (n *Node) Dir() string { return n.dir }
+
 // Output is all that the broker printed so far, for failure messages.
 func (n *Node) Output() string {
 	b, _ := os.ReadFile(filepath.Join(n.dir, "log", "stdout"))
