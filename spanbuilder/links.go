@@ -22,7 +22,7 @@ const (
 	linkWays      = 8 // entries that a trace id may sit in
 	linkShards    = 64
 	defaultLinks  = 65536
-	maxLinkLabels = 1 << 12
+	maxLinkLabels = 1 << 10
 )
 
 // Links remembers the HTTP server spans of recent traces, so that an RPC of the same trace can hang
@@ -41,8 +41,15 @@ type Links struct {
 
 type linkShard struct {
 	mu   sync.Mutex
-	sets [][linkWays]linkSlot // allocated as one block, by the first Put
-	_    [32]byte             // keeps neighbours' locks off one cache line
+	sets []linkSet
+	_    [32]byte // keeps neighbours' locks off one cache line
+}
+
+// linkSet is searched by its tags, which are one cache line.
+type linkSet struct {
+	tags  [linkWays]uint64 // part of the hash; zero: free
+	slots [linkWays]linkSlot
+	next  uint64 // Puts so far: the slot to overwrite, in turn
 }
 
 type linkSlot struct {
@@ -51,7 +58,6 @@ type linkSlot struct {
 	id      span.ID
 	service uint16
 	sampled bool
-	age     uint32 // of the set's Puts, wraps
 }
 
 // NewLinks makes a table of about n entries; n <= 0 is the default of 65,536.
@@ -65,7 +71,7 @@ func NewLinks(n int) *Links {
 	}
 	l := &Links{seed: [2]uint64{rand.Uint64(), rand.Uint64()}, mask: uint64(sets - 1)}
 	for i := range l.shards {
-		l.shards[i].sets = make([][linkWays]linkSlot, sets)
+		l.shards[i].sets = make([]linkSet, sets)
 	}
 	return l
 }
@@ -79,28 +85,16 @@ func (l *Links) Put(t span.TraceID, e Entry) {
 		e.TraceID = t
 	}
 	service := l.labels.number(e.Service)
-	shard, set := l.place(t)
+	shard, at, tag := l.place(t)
 	shard.mu.Lock()
-	defer shard.mu.Unlock()
-	slots := &shard.sets[set]
-	oldest, newest := 0, uint32(0)
-	for i := range slots {
-		s := &slots[i]
-		if s.found == t {
-			return
-		}
-		if s.age < slots[oldest].age {
-			oldest = i
-		}
-		newest = max(newest, s.age)
+	set := &shard.sets[at]
+	if set.slot(t, tag) == nil {
+		i := set.next % linkWays
+		set.next++
+		set.tags[i] = tag
+		set.slots[i] = linkSlot{t, e.TraceID, e.ID, service, e.Sampled}
 	}
-	if newest == ^uint32(0) {
-		for i := range slots { // once in 4 billion: the order within this set is forgotten
-			slots[i].age = 0
-		}
-		newest = 0
-	}
-	slots[oldest] = linkSlot{t, e.TraceID, e.ID, service, e.Sampled, newest + 1}
+	shard.mu.Unlock()
 }
 
 // Get returns the entry span of a trace.
@@ -108,22 +102,29 @@ func (l *Links) Get(t span.TraceID) (Entry, bool) {
 	if l == nil || t.IsZero() {
 		return Entry{}, false
 	}
-	shard, set := l.place(t)
+	shard, at, tag := l.place(t)
 	shard.mu.Lock()
-	slots := &shard.sets[set]
-	for i := range slots {
-		if slots[i].found == t {
-			s := slots[i]
-			shard.mu.Unlock()
-			return Entry{TraceID: s.trace, ID: s.id, Sampled: s.sampled, Service: l.labels.text(s.service)}, true
-		}
+	found := shard.sets[at].slot(t, tag)
+	if found == nil {
+		shard.mu.Unlock()
+		return Entry{}, false
 	}
+	s := *found
 	shard.mu.Unlock()
-	return Entry{}, false
+	return Entry{TraceID: s.trace, ID: s.id, Sampled: s.sampled, Service: l.labels.text(s.service)}, true
 }
 
-func (l *Links) place(t span.TraceID) (*linkShard, uint64) {
+func (s *linkSet) slot(t span.TraceID, tag uint64) *linkSlot {
+	for i, have := range s.tags {
+		if have == tag && s.slots[i].found == t {
+			return &s.slots[i]
+		}
+	}
+	return nil
+}
+
+func (l *Links) place(t span.TraceID) (*linkShard, uint64, uint64) {
 	hi, lo := bits.Mul64(t.High^l.seed[0], t.Low^l.seed[1])
 	h := mix(hi, lo)
-	return &l.shards[h%linkShards], h / linkShards & l.mask
+	return &l.shards[h%linkShards], h / linkShards & l.mask, h | 1
 }

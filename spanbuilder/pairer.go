@@ -79,15 +79,12 @@ type Pairer struct {
 // NewPairer makes an empty Pairer.
 func NewPairer(o PairerOptions) *Pairer {
 	o = o.withDefaults()
-	p := &Pairer{opts: o}
+	p := &Pairer{opts: o, routes: routeCache{}, owners: ownerCache{}, texts: textCache{}}
 	p.calls.init(o.MaxOpen, &p.count)
 	p.casts.init(o.MaxOpen, &p.count)
 	p.traces.init(o.MaxOpen, &p.count)
 	p.processes.init(o.MaxProcesses, &p.count)
 	p.contexts.init()
-	p.routes.init()
-	p.owners.init()
-	p.texts.init()
 	return p
 }
 

@@ -448,7 +448,7 @@ func TestAFloodOfTracesAndProcessesIsBounded(t *testing.T) {
 		require.LessOrEqual(t, len(p.processes.nodes), 64)
 		require.LessOrEqual(t, len(p.processes.byKey), 64)
 	}
-	require.LessOrEqual(t, len(p.routes.byHash), maxRoutes)
+	require.LessOrEqual(t, len(p.routes), maxRoutes)
 	require.NotZero(t, p.Stats().Forgotten)
 	p.Flush(tracer, t0)
 	require.Zero(t, p.Stats().Traces)

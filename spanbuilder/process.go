@@ -1,6 +1,7 @@
 package spanbuilder
 
 import (
+	"hash/maphash"
 	"slices"
 
 	"github.com/calltap/calltap/span"
@@ -66,17 +67,13 @@ func (s *processes) init(limit int, c *counters) {
 	s.byKey, s.max, s.count = make(map[uint64]uint32), limit, c
 }
 
-func connectionKey(name string) uint64 {
-	h := hasher{a: 1}
-	h.text(name)
-	return h.a
-}
+// seed is of keys that leave this process in no form.
+var seed = maphash.MakeSeed()
+
+func connectionKey(name string) uint64 { return maphash.String(seed, name) }
 
 func queueKey(vhost, name string) uint64 {
-	h := hasher{a: 2}
-	h.text(vhost)
-	h.text(name)
-	return h.a
+	return mix(maphash.String(seed, vhost), maphash.String(seed, name))
 }
 
 // connection returns the node of a connection, nobody if it has no name.
