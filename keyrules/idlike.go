@@ -7,7 +7,7 @@ package keyrules
 
 const (
 	maxWord  = 64 // no route word is longer
-	maxToken = 32 // nor is one run of letters and digits in it
+	maxToken = 32 // nor is one run of letters and digits in it, but in camelCase
 )
 
 // What bytes mean in a segment. A byte that is in no class (blank, quote, slash, '=', '%', non-ASCII,
@@ -90,6 +90,11 @@ func (t *tally) opaque() bool {
 	return mixed && n >= 16 && t.runs*3 > n
 }
 
+// camelCase reports a compound of words, known by the stretches that capitals begin.
+func (t *tally) camelCase() bool {
+	return t.lower > 0 && t.upper > 0 && t.runs*4 <= t.length()
+}
+
 // isID reports whether a segment looks like an id: integers, UUIDs with and without dashes, hex of 8
 // and more with a digit in it, dates, times, addresses, e-mail, base64, long or random tokens,
 // anything with a byte that words do not have, and placeholders such as {id}.
@@ -133,7 +138,7 @@ func (t *tally) isID() bool {
 	switch {
 	case n < 5:
 		return false
-	case n > maxToken, t.digitRun >= 5:
+	case n > maxToken && !t.camelCase(), t.digitRun >= 5:
 		return true
 	case n >= 8 && t.digits > 0 && t.hexes == n:
 		return true

@@ -1,6 +1,7 @@
 package keyrules
 
 import (
+	"bytes"
 	"unicode"
 	"unicode/utf8"
 )
@@ -35,7 +36,8 @@ var safe = func() (t [256]byte) {
 //     at the price that `a b` and `a.b` fall together;
 //   - an empty segment is left out;
 //   - a segment of more than 80 bytes keeps its first 71, then '-' and 8 hex digits of a hash of the
-//     whole, so that long names with a common beginning stay apart; a key of more than 250 likewise.
+//     whole, so that long names with a common beginning stay apart; a key of more than 250 is cut
+//     likewise, in the segment where it gets too long.
 type keyWriter struct {
 	n     int    // bytes written
 	start int    // where the current segment begins
@@ -111,10 +113,14 @@ func (w *keyWriter) finish() []byte {
 		return w.buf[:copy(w.buf[:], noneKey)]
 	}
 	key := w.buf[:w.n-1]
-	if len(key) > maxKey {
-		putHash(w.buf[maxKey-hashLen:maxKey], fnv(w.tail, key))
-		key = key[:maxKey]
+	if len(key) <= maxKey {
+		return key
 	}
+	hash := fnv(w.tail, key)
+	key = key[:maxKey-hashLen]
+	last := bytes.LastIndexByte(key, '.') + 1 // its segment takes the hash, and must not outgrow
+	key = key[:min(len(key), last+maxSegment-hashLen)+hashLen]
+	putHash(key[len(key)-hashLen:], hash)
 	return key
 }
 

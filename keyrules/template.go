@@ -111,7 +111,7 @@ type parser struct {
 	pattern *pattern
 	method  string // "" if the rule is for several
 	action  string // "" if it is not constant
-	service string // "" if it is not constant
+	service string // "" if it is not constant; in a key its dots are not the key's
 }
 
 // parse reads one template; its errors name the template and the fix.
@@ -188,7 +188,7 @@ func (p *parser) own(out output, name string, f field) (part, error) {
 		return part{text: p.method}, nil
 	case f == fieldAction && p.action != "":
 		return part{text: p.action}, nil
-	case f == fieldService && p.service != "" && out != outService:
+	case f == fieldService && out != outService && (isSafe(p.service) || p.service != "" && out == outName):
 		return part{text: p.service}, nil
 	}
 	return part{field: f}, nil
