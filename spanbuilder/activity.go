@@ -32,12 +32,16 @@ type activity struct {
 	before, after *activity
 }
 
-// begin adds a to t. It is open until end.
+// begin adds a to t, unless that was evicted. It is open until end.
 func (s *traceTable) begin(p *processes, t *trace, a *activity) {
+	a.trace = t
+	if t.gone {
+		return
+	}
 	if t.works >= maxActivities {
 		s.remove(p, t.leastUseful())
 	}
-	a.trace, a.next = t, t.work
+	a.next = t.work
 	t.work = a
 	t.works++
 	t.refs++
