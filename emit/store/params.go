@@ -85,7 +85,7 @@ func parseIDs(text string) ([]span.TraceID, error) {
 			return nil, err
 		}
 		if seen[id] {
-			return nil, badRequest("redundant traceId: " + shortID(id))
+			return nil, badRequest("redundant traceId: " + word)
 		}
 		seen[id] = true
 		ids = append(ids, id)

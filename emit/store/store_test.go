@@ -174,7 +174,7 @@ func TestWrongQueriesAreToldAsZipkinTellsThem(t *testing.T) {
 		"/traceMany?traceIds=":                 "400 traceIds parameter is empty",
 		"/traceMany?traceIds=1":                "400 Use /api/v2/trace/{traceId} endpoint to retrieve a single trace",
 		"/traceMany?traceIds=1,,2":             "400 traceId is empty",
-		"/traceMany?traceIds=1,1":              "400 redundant traceId: 0000000000000001",
+		"/traceMany?traceIds=1,1":              "400 redundant traceId: 1",
 		"/dependencies":                        "400 Mandatory parameter/header/attribute is missing: endTs",
 		"/dependencies?endTs=0":                "400 endTs <= 0",
 		"/dependencies?endTs=5&lookback=0":     "400 lookback <= 0",

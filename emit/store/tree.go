@@ -80,24 +80,30 @@ func merge(spans []span.Span) []span.Span {
 		return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(rank(&a), rank(&b)), compareEndpoints(&a.Local, &b.Local))
 	})
 	out := sorted[:0]
-	for i := range sorted {
-		s := sorted[i]
-		if len(out) > 0 {
-			last := &out[len(out)-1]
-			if last.ID == s.ID && last.Shared == s.Shared && compatible(&last.Local, &s.Local) {
+	said := false // whether the last of out says itself that it is shared
+	for _, s := range sorted {
+		shared := s.Shared
+		if n := len(out); n > 0 && out[n-1].ID == s.ID {
+			last := &out[n-1]
+			if said == shared && compatible(&last.Local, &s.Local) {
 				absorb(last, &s)
 				continue
 			}
-			if last.ID == s.ID && last.Kind == span.KindClient && s.Kind == span.KindServer {
-				s.Shared = true
-			}
-			if last.ID == s.ID && s.Shared && s.Parent == 0 {
-				s.Parent = last.Parent
-			}
+			join(last, &s)
 		}
-		out = append(out, s)
+		out, said = append(out, s), shared
 	}
 	return out
+}
+
+// join lets a server learn from its client, which has the same id, what it did not send itself.
+func join(client, server *span.Span) {
+	if client.Kind == span.KindClient && server.Kind == span.KindServer {
+		server.Shared = true
+	}
+	if server.Shared && server.Parent == 0 {
+		server.Parent = client.Parent
+	}
 }
 
 func rank(s *span.Span) int {
@@ -124,10 +130,11 @@ func btoi(b bool) int {
 	return 0
 }
 
-// compatible reports whether two endpoints may be one, told in pieces.
+// compatible reports whether two endpoints may be one, told in pieces. One host may have an address of
+// each family.
 func compatible(a, b *span.Endpoint) bool {
 	return (a.Service == "" || b.Service == "" || a.Service == b.Service) &&
-		(!a.IP.IsValid() || !b.IP.IsValid() || a.IP == b.IP) &&
+		(!a.IP.IsValid() || !b.IP.IsValid() || a.IP == b.IP || a.IP.Is4() != b.IP.Is4()) &&
 		(a.Port == 0 || b.Port == 0 || a.Port == b.Port)
 }
 
