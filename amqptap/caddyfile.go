@@ -18,7 +18,7 @@ import (
 //
 //	rabbitmq URL {
 //	    firehose
-//	    mirror EXCHANGE KEY...    # in place of firehose; may be repeated
+//	    mirror EXCHANGE KEY...    # in place of firehose; may be repeated; a KEY of # alone is written "#"
 //	    queue PREFIX
 //	    prefetch NUMBER
 //	    max_length NUMBER
@@ -61,7 +61,7 @@ func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (s *Source) parseMirror(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
 	if len(args) < 2 {
-		return d.Err("'mirror' needs an exchange and at least one routing key, such as: mirror nova conductor compute.#")
+		return d.Err("'mirror' needs an exchange and at least one routing key, such as: mirror nova conductor compute.# (a # alone must be quoted, or it begins a comment)")
 	}
 	s.Mirror = append(s.Mirror, Binding{Exchange: args[0], Keys: args[1:]})
 	return nil

@@ -28,13 +28,15 @@ Of the configuration it takes the calltap app's keys and link; without one it ta
 the default rules and links OpenStack's request ids. All spans are printed, sampled or
 not. Lines that cannot be read are told on stderr and passed over; the exit code
 is 1 only if none could be read.`,
-		CobraFunc: func(cmd *cobra.Command) {
-			cmd.Args = cobra.ExactArgs(1)
-			cmd.Flags().StringP("config", "c", "", "Configuration file")
-			cmd.Flags().StringP("adapter", "a", "", "Name of the adapter that reads it (default: caddyfile, if the name says so)")
-			cmd.RunE = runReplay
-		},
+		CobraFunc: replayCommand,
 	})
+}
+
+func replayCommand(cmd *cobra.Command) {
+	cmd.Args = cobra.ExactArgs(1)
+	cmd.Flags().StringP("config", "c", "", "Configuration file")
+	cmd.Flags().StringP("adapter", "a", "", "Name of the adapter that reads it (default: caddyfile, if the name says so)")
+	cmd.RunE = runReplay
 }
 
 func runReplay(cmd *cobra.Command, args []string) error {

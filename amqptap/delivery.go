@@ -49,7 +49,6 @@ func (t *tap) consume(ctx context.Context, s *session, said *saidOnce) *trouble 
 		case now := <-tick.C:
 			c.ack()
 			t.guarded(t.advance)
-			t.counters.badContext.Store(t.badContexts())
 			report.malformed(t, now)
 			if t.Mode == "firehose" && t.counters.events() == seen && now.Sub(began) > silenceTime && !said.silence {
 				said.silence = true

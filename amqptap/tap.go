@@ -78,7 +78,10 @@ func (t *tap) with(f func(tr *spanbuilder.Tracer)) {
 
 // advance ends the calls whose time is over.
 func (t *tap) advance() {
-	t.with(func(tr *spanbuilder.Tracer) { t.pairer.Advance(tr, time.Now().UnixMicro()) })
+	t.with(func(tr *spanbuilder.Tracer) {
+		t.pairer.Advance(tr, time.Now().UnixMicro())
+		t.counters.badContext.Store(t.badContexts())
+	})
 }
 
 // Destruct implements caddy.Destructor: it ends the tap and returns when all its spans are offered.

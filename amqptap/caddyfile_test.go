@@ -1,0 +1,71 @@
+package amqptap
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/stretchr/testify/require"
+)
+
+func parse(t *testing.T, input string) (*Source, error) {
+	t.Helper()
+	s := new(Source)
+	return s, s.UnmarshalCaddyfile(caddyfile.NewTestDispenser(input))
+}
+
+// Each testdata/*.caddyfiletest is a block, a line of dashes, and the JSON or error that it must give, as
+// in Caddy's own tests.
+func TestCaddyfileGoldens(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.caddyfiletest")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".caddyfiletest"), func(t *testing.T) {
+			b, err := os.ReadFile(file)
+			require.NoError(t, err)
+			input, want, ok := strings.Cut(string(b), "----------\n")
+			require.True(t, ok)
+			s, err := parse(t, input)
+			if err == nil {
+				require.NoError(t, s.Provision(caddy.Context{}))
+				err = s.Validate()
+			}
+			if err != nil {
+				require.Equal(t, strings.TrimSpace(want), err.Error())
+				return
+			}
+			again, _ := parse(t, input) // without the defaults
+			got, err := json.MarshalIndent(again, "", "\t")
+			require.NoError(t, err)
+			require.Equal(t, strings.TrimSpace(want), string(got))
+		})
+	}
+}
+
+func TestTheDocumentedExamplesAreValid(t *testing.T) {
+	b, err := os.ReadFile("../docs/rabbitmq.md")
+	require.NoError(t, err)
+	n := 0
+	for i, part := range strings.Split(string(b), "```") {
+		block, ok := strings.CutPrefix(part, "caddyfile\n")
+		if i%2 == 0 || !ok {
+			continue
+		}
+		_, block, ok = strings.Cut(block, "rabbitmq ")
+		require.True(t, ok)
+		block = "rabbitmq " + block[:strings.Index(block, "\n    }")+len("\n    }")]
+		t.Run(block, func(t *testing.T) {
+			s, err := parse(t, block)
+			require.NoError(t, err)
+			require.NoError(t, s.Provision(caddy.Context{}))
+			require.NoError(t, s.Validate())
+		})
+		n++
+	}
+	require.GreaterOrEqual(t, n, 2)
+}
