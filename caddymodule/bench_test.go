@@ -1,0 +1,107 @@
+package caddymodule
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/calltap/calltap/emit"
+	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/span"
+	"github.com/calltap/calltap/spanbuilder"
+)
+
+// discard is the cheapest emitter there is.
+type discard struct{}
+
+func (discard) Name() string { return "discard" }
+
+func (discard) Emit(_ context.Context, batch []span.Span) emit.Outcome {
+	return emit.Outcome{Emitted: len(batch)}
+}
+
+func (discard) Close() error { return nil }
+
+// nullWriter is a response that goes nowhere.
+type nullWriter struct{ header http.Header }
+
+func (w *nullWriter) Header() http.Header         { return w.header }
+func (w *nullWriter) Write(p []byte) (int, error) { return len(p), nil }
+func (w *nullWriter) WriteHeader(int)             {}
+
+// BenchmarkHandler is all that a request costs in this process, without the two headers that are sent
+// on: handler, ids, key, span, tags, queue. Bare is the same loop without the handler.
+func BenchmarkHandler(b *testing.B) {
+	pipeline := emit.New(emit.Options{}, discard{})
+	defer pipeline.Close(context.Background())
+	for name, in := range map[string]http.Header{
+		"root":      {},
+		"traced":    {"Traceparent": {"00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-01"}},
+		"unsampled": {"B3": {"0"}},
+	} {
+		h := &Handler{Service: "nova-api", state: testState(b, pipeline, keyrules.Config{}, spanbuilder.LinkNone)}
+		b.Run(name, func(b *testing.B) { benchmarkHandler(b, h, in) })
+	}
+	b.Run("openstack", func(b *testing.B) {
+		h := &Handler{Service: "nova-api", state: testState(b, pipeline, novaRules, spanbuilder.LinkOpenStack)}
+		benchmarkHandler(b, h, http.Header{})
+	})
+	b.Run("bare", func(b *testing.B) { benchmarkHandler(b, nil, http.Header{}) })
+}
+
+var novaRules = keyrules.Config{Rules: []keyrules.Rule{
+	{Kind: "http", Methods: []string{"GET"}, Path: "/v2.1/servers/{id}", Key: "nova.api.servers.{action}.{method}", Action: "show"},
+	{Use: "process_stack", Prefix: "nova.api", Strip: []string{"/v2.1"}},
+}}
+
+func benchmarkHandler(b *testing.B, h *Handler, in http.Header) {
+	w := &nullWriter{header: http.Header{}}
+	const path = "/v2.1/servers/5af7183f-b1d4-4f5f-863a-c35736b21a58"
+	r := caddyRequest(&http.Request{
+		Method: "GET", Host: "127.0.0.1:8774", URL: &url.URL{Path: path}, RequestURI: path,
+		RemoteAddr: "127.0.0.1:40000", Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
+	}, w)
+	next := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
+		w.WriteHeader(http.StatusOK)
+		return nil
+	})
+	vars := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	b.ReportAllocs()
+	for b.Loop() {
+		clear(r.Header)
+		for name, values := range in {
+			r.Header[name] = values
+		}
+		delete(vars, requestVar) // each round is a new request
+		if h == nil {
+			_ = next.ServeHTTP(w, r)
+		} else {
+			_ = h.ServeHTTP(w, r, next)
+		}
+	}
+}
+
+// caddyRequest gives r the context that Caddy's server gives it, access logs off.
+func caddyRequest(r *http.Request, w http.ResponseWriter) *http.Request {
+	return caddyhttp.PrepareRequest(r, caddy.NewReplacer(), w, &caddyhttp.Server{})
+}
+
+// testState is what Provision would make, with a sink of the test's own.
+func testState(t testing.TB, sink *emit.Pipeline, keys keyrules.Config, link spanbuilder.Link) *state {
+	rules, err := keyrules.Compile(keys)
+	if err != nil {
+		t.Fatal(err)
+	}
+	believed, err := newTrust(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &state{logger: zap.NewNop(), trust: believed, shared: &shared{links: spanbuilder.NewLinks(0)}, pipeline: &pipeline{Pipeline: sink}}
+	st.tracer = &spanbuilder.Tracer{Rules: rules, Ratio: 1, Link: link, Links: st.links, Sink: sink}
+	return st
+}

@@ -1,0 +1,260 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+// sourceNamespace holds the guest modules that can be words of the global option.
+const sourceNamespace = "calltap.sources"
+
+// parseGlobalOption reads one block of the global option. A Caddyfile may have several, for instance one in
+// each imported file; they add up, and what can only be once is an error the second time.
+func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
+	var app App
+	if earlier, ok := existing.(httpcaddyfile.App); ok {
+		if err := json.Unmarshal(earlier.Value, &app); err != nil {
+			return nil, fmt.Errorf("reading the earlier calltap block: %w", err)
+		}
+	}
+	if err := app.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "calltap", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// UnmarshalCaddyfile sets up the app. Syntax:
+//
+//	calltap {
+//	    zipkin <url> {
+//	        timeout <duration>
+//	        compression auto|gzip|none
+//	        header <name> <value>
+//	    }
+//	    statsd <host:port> {
+//	        prefix <name>
+//	        max_datagram <bytes>
+//	        resolve_interval <duration>
+//	    }
+//	    log stdout|stderr|<file>
+//	    store {
+//	        max_spans <number>
+//	        max_bytes <size>
+//	    }
+//	    queue {
+//	        max_spans <number>
+//	        max_bytes <size>
+//	        max_batch <number>
+//	        interval <duration>
+//	    }
+//	    sample <0..1>
+//	    link openstack
+//	    trusted_proxies none | <private_ranges|cidr|address>...
+//	    keys {
+//	        ...                     # see parseKeys
+//	    }
+//	    <source> ...                # rabbitmq, or any other module of calltap.sources
+//	}
+//
+// Every block is optional, but not every sink: one of zipkin, statsd, log, store must be there. keys
+// and sources may be given several times and add up.
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the option's name
+	if d.NextArg() {
+		return d.Errf("'calltap' takes only a block, found '%s'", d.Val())
+	}
+	known := a.words()
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if parse, ok := known[d.Val()]; ok {
+			if err := parse(d); err != nil {
+				return err
+			}
+			continue
+		}
+		if err := a.parseSource(d, slices.Sorted(maps.Keys(known))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) words() words {
+	return words{
+		"zipkin":          a.parseZipkin,
+		"statsd":          a.parseStatsD,
+		"log":             a.parseLog,
+		"store":           a.parseStore,
+		"queue":           a.parseQueue,
+		"sample":          a.parseSample,
+		"link":            a.parseLink,
+		"trusted_proxies": a.parseTrust,
+		"keys":            a.parseKeys,
+	}
+}
+
+func (a *App) parseZipkin(d *caddyfile.Dispenser) error {
+	if a.Zipkin != nil {
+		return twice(d)
+	}
+	a.Zipkin = new(ZipkinSink)
+	if err := setString(&a.Zipkin.URL)(d); err != nil {
+		return err
+	}
+	return words{
+		"timeout":     setDuration(&a.Zipkin.Timeout),
+		"compression": setString(&a.Zipkin.Compression),
+		"header":      setHeader(&a.Zipkin.Header),
+	}.parse(d, "zipkin")
+}
+
+func (a *App) parseStatsD(d *caddyfile.Dispenser) error {
+	if a.StatsD != nil {
+		return twice(d)
+	}
+	a.StatsD = new(StatsDSink)
+	if err := setString(&a.StatsD.Address)(d); err != nil {
+		return err
+	}
+	return words{
+		"prefix":           setString(&a.StatsD.Prefix),
+		"max_datagram":     setCount(&a.StatsD.MaxDatagram),
+		"resolve_interval": setDuration(&a.StatsD.ResolveInterval),
+	}.parse(d, "statsd")
+}
+
+func (a *App) parseLog(d *caddyfile.Dispenser) error {
+	if a.Log != nil {
+		return twice(d)
+	}
+	a.Log = new(LogSink)
+	return setString(&a.Log.Output)(d)
+}
+
+func (a *App) parseStore(d *caddyfile.Dispenser) error {
+	if a.Store != nil {
+		return twice(d)
+	}
+	a.Store = new(StoreSink)
+	if err := noArgs(d); err != nil {
+		return err
+	}
+	return words{
+		"max_spans": setCount(&a.Store.MaxSpans),
+		"max_bytes": setBytes(&a.Store.MaxBytes),
+	}.parse(d, "store")
+}
+
+func (a *App) parseQueue(d *caddyfile.Dispenser) error {
+	if a.Queue != nil {
+		return twice(d)
+	}
+	a.Queue = new(QueueSettings)
+	if err := noArgs(d); err != nil {
+		return err
+	}
+	return words{
+		"max_spans": setCount(&a.Queue.MaxSpans),
+		"max_bytes": setBytes(&a.Queue.MaxBytes),
+		"max_batch": setCount(&a.Queue.MaxBatch),
+		"interval":  setDuration(&a.Queue.Interval),
+	}.parse(d, "queue")
+}
+
+func (a *App) parseSample(d *caddyfile.Dispenser) error {
+	if a.Sample != nil {
+		return twice(d)
+	}
+	value, err := oneArg(d)
+	if err != nil {
+		return err
+	}
+	share, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(share >= 0 && share <= 1) {
+		return d.Errf("'sample %s': want a share from 0 to 1, such as 0.1", value)
+	}
+	a.Sample = &share
+	return nil
+}
+
+func (a *App) parseLink(d *caddyfile.Dispenser) error {
+	if a.Link != "" {
+		return twice(d)
+	}
+	value, err := oneArg(d)
+	if err != nil {
+		return err
+	}
+	if _, err := parseLink(value); err != nil {
+		return d.WrapErr(err)
+	}
+	a.Link = value
+	return nil
+}
+
+func (a *App) parseTrust(d *caddyfile.Dispenser) error {
+	values := d.RemainingArgs()
+	switch {
+	case len(values) == 0:
+		return d.Err("'trusted_proxies' needs ranges, 'private_ranges' or 'none'")
+	case slices.Contains(values, "none"):
+		if len(values) > 1 || a.TrustedProxies != nil {
+			return d.Err("'trusted_proxies none' stands alone")
+		}
+		a.TrustedProxies = []string{}
+		return nil
+	case a.TrustedProxies != nil && len(a.TrustedProxies) == 0:
+		return d.Err("'trusted_proxies none' stands alone")
+	}
+	if _, err := newTrust(values); err != nil {
+		return d.WrapErr(err)
+	}
+	a.TrustedProxies = append(a.TrustedProxies, values...)
+	return nil
+}
+
+// parseSource hands the segment to the guest module that the word names.
+func (a *App) parseSource(d *caddyfile.Dispenser, known []string) error {
+	name := d.Val()
+	sources := sourceWords()
+	if !slices.Contains(sources, name) {
+		return unknownWord(d, "calltap", append(known, sources...))
+	}
+	module, err := caddyfile.UnmarshalModule(d, sourceNamespace+"."+name)
+	if err != nil {
+		return err
+	}
+	var warnings []caddyconfig.Warning
+	raw := caddyconfig.JSONModuleObject(module, "source", name, &warnings)
+	if len(warnings) > 0 {
+		return d.Errf("%s: %s", name, warnings[0].Message)
+	}
+	a.SourcesRaw = append(a.SourcesRaw, raw)
+	return nil
+}
+
+// sourceWords lists the guest modules that can read a Caddyfile.
+func sourceWords() []string {
+	var names []string
+	for _, info := range caddy.GetModules(sourceNamespace) {
+		if _, ok := info.New().(caddyfile.Unmarshaler); ok {
+			names = append(names, strings.TrimPrefix(string(info.ID), sourceNamespace+"."))
+		}
+	}
+	return names
+}
+
+func twice(d *caddyfile.Dispenser) error {
+	return d.Errf("'%s' is given twice; one calltap has one", d.Val())
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*App)(nil)

@@ -1,0 +1,32 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	var handler Handler
+	err := handler.UnmarshalCaddyfile(h.Dispenser)
+	return &handler, err
+}
+
+// UnmarshalCaddyfile sets up the handler. Syntax:
+//
+//	calltap [<matcher>] {
+//	    service <name>
+//	}
+//
+// The block may be left out.
+func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // the directive's name
+	if d.NextArg() {
+		return d.Errf("'calltap' takes a matcher and a block, '%s' is neither; the service's name goes into the block: service %s",
+			d.Val(), d.Val())
+	}
+	return words{"service": setString(&h.Service)}.parse(d, "calltap")
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*Handler)(nil)

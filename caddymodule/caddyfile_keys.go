@@ -1,0 +1,134 @@
+package caddymodule
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/calltap/calltap/keyrules"
+)
+
+// parseKeys reads the rules. Syntax:
+//
+//	keys {
+//	    max_keys <number>
+//	    use process_stack|queue_receive <prefix> {
+//	        <statement>
+//	    }
+//	    rule <head> {
+//	        <statement>
+//	    }
+//	    rule <head> <statement> ; <statement>
+//	    ignore <head>
+//	}
+//
+// A head is <method>[,<method>...] /<path>, either of the two alone, or rpc. In a block each statement, a word
+// and its value, has a line of its own, or is parted from the one before by " ; ".
+//
+// Order counts, over several keys blocks too: the first rule that matches wins. What statements there are and
+// what they mean is keyrules' to say.
+func (a *App) parseKeys(d *caddyfile.Dispenser) error {
+	if err := noArgs(d); err != nil {
+		return err
+	}
+	return words{
+		"max_keys": setCount(&a.Keys.MaxKeys),
+		"use":      a.parseUse,
+		"rule":     a.parseRule,
+		"ignore":   a.parseRule,
+	}.parse(d, "keys")
+}
+
+// parseUse reads a built-in rule: its name, the prefix of its keys, and a block.
+func (a *App) parseUse(d *caddyfile.Dispenser) error {
+	rule := newRule(d)
+	if !d.NextArg() {
+		return d.Errf("'use' needs a built-in rule (%s) and a prefix, such as: use process_stack nova.api",
+			strings.Join(keyrules.UseNames, ", "))
+	}
+	rule.Use = d.Val()
+	if !slices.Contains(keyrules.UseNames, rule.Use) {
+		return unknownWord(d, "use", keyrules.UseNames)
+	}
+	if !d.NextArg() {
+		return d.Errf("'use %s' needs the beginning of its keys, such as: use %s nova", rule.Use, rule.Use)
+	}
+	rule.Prefix = d.Val()
+	return a.addRule(d, rule, d.RemainingArgs())
+}
+
+// parseRule reads a rule or an ignore: what calls it is for, and its statements.
+func (a *App) parseRule(d *caddyfile.Dispenser) error {
+	rule := newRule(d)
+	rule.Ignore = d.Val() == "ignore"
+	head, statements := cutHead(d.RemainingArgs())
+	if err := rule.SetHead(head); err != nil {
+		return d.WrapErr(err)
+	}
+	return a.addRule(d, rule, statements)
+}
+
+// cutHead parts a rule's head from the statements on its line. They begin with the first of their
+// words, which are in lower case, as no method is, and never the first word itself.
+func cutHead(line []string) (head, statements []string) {
+	for i, word := range line {
+		if word == ";" || slices.Contains(keyrules.RuleWords, word) && (i > 0 || word != "rpc" && word != "http") {
+			return line[:i], line[i:]
+		}
+	}
+	return line, nil
+}
+
+// newRule is a rule that knows where it stands, for errors and for `calltap explain`.
+func newRule(d *caddyfile.Dispenser) *keyrules.Rule {
+	return &keyrules.Rule{File: filepath.Base(d.File()), Line: d.Line()}
+}
+
+// addRule reads the statements left on the line, then those of the block.
+func (a *App) addRule(d *caddyfile.Dispenser, rule *keyrules.Rule, statements []string) error {
+	if err := setStatements(d, rule, statements); err != nil {
+		return err
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := setStatements(d, rule, append([]string{d.Val()}, d.RemainingArgs()...)); err != nil {
+			return err
+		}
+	}
+	a.Keys.Rules = append(a.Keys.Rules, *rule)
+	return nil
+}
+
+// setStatements sets what one line says: statements parted by ";".
+func setStatements(d *caddyfile.Dispenser, rule *keyrules.Rule, line []string) error {
+	for _, statement := range split(line) {
+		if err := rule.Set(statement[0], statement[1:]); err != nil {
+			return d.WrapErr(err)
+		}
+	}
+	return nil
+}
+
+// split parts the words of a line at each ";", which may also end a word. Empty statements vanish.
+func split(line []string) [][]string {
+	var all [][]string
+	var one []string
+	end := func() {
+		if len(one) > 0 {
+			all = append(all, one)
+		}
+		one = nil
+	}
+	for _, word := range line {
+		rest, ends := strings.CutSuffix(word, ";")
+		if rest != "" {
+			one = append(one, rest)
+		}
+		if ends {
+			end()
+		}
+	}
+	end()
+	return all
+}

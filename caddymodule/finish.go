@@ -1,0 +1,148 @@
+package caddymodule
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/span"
+)
+
+const (
+	maxPathTag   = 1024 // bytes of a path that the tag http.path shows
+	maxSharedURI = 512  // bytes of a request line that a span may keep alive; longer ones are copied from
+)
+
+// Tags of an HTTP span. docs/http.md lists them; nothing else of a request is ever shown.
+const (
+	tagMethod    = "http.method"
+	tagPath      = "http.path"
+	tagStatus    = "http.status_code"
+	tagRoute     = "http.route"
+	tagGRPC      = "grpc.status_code"
+	tagUntrusted = "calltap.untrusted_trace_id"
+)
+
+// end closes the span and offers it. It never fails the request.
+func (q *request) end(r *http.Request, o outcome) {
+	st := q.handler.state
+	defer st.requests.leave()
+	defer st.survive(&q)
+	q.ended = true
+	took := time.Since(q.start)
+	status, class := q.verdict(r, o)
+	grpc := q.grpcStatus(r)
+	if class == "" && grpc != "" && grpc != "0" {
+		class = "grpc_" + grpc
+	}
+	call := keyrules.Call{
+		Kind:    keyrules.HTTP,
+		Service: q.service,
+		Method:  q.method,
+		Host:    q.host,
+		Path:    q.path,
+		Status:  status,
+		BodyKey: q.body.firstKey(),
+		Error:   class,
+	}
+	named := st.tracer.Rules.Resolve(&call)
+	if named.Ignore {
+		return
+	}
+	s := span.Span{ // stays on the stack: Offer copies it
+		TraceID:  q.server.TraceID,
+		ID:       q.server.ID,
+		Parent:   q.server.Parent,
+		Kind:     span.KindServer,
+		Debug:    q.server.Debug,
+		Sampled:  q.server.Sampled,
+		Error:    class,
+		Start:    q.start.UnixMicro(),
+		Duration: max(1, took.Microseconds()),
+		Name:     named.Name,
+		Key:      named.Key,
+		Local:    span.Endpoint{Service: serviceName(named.Service, q.service)},
+	}
+	if s.Sampled {
+		s.Remote = span.Endpoint{IP: q.client.Addr(), Port: q.client.Port()}
+		s.Tags = q.tags(r, status, grpc, routeOf(&named, q.method))
+	}
+	st.pipeline.Offer(&s)
+}
+
+// tags are only made for spans that tracers will see; metrics have none.
+func (q *request) tags(r *http.Request, status int, grpc, route string) []span.Tag {
+	method, path := q.shared(r)
+	tags := make([]span.Tag, 0, 4)
+	tags = append(tags, span.Tag{Key: tagMethod, Value: method}, span.Tag{Key: tagPath, Value: path})
+	if status != 0 {
+		tags = append(tags, span.Tag{Key: tagStatus, Value: statusText(status)})
+	}
+	if route != "" {
+		tags = append(tags, span.Tag{Key: tagRoute, Value: route})
+	}
+	if grpc != "" {
+		tags = append(tags, span.Tag{Key: tagGRPC, Value: grpc})
+	}
+	if !q.foreign.IsZero() {
+		tags = append(tags, span.Tag{Key: tagUntrusted, Value: q.foreign.String()})
+	}
+	return tags
+}
+
+// routeOf is the path pattern of the rule that matched. It is a part of the span's name, unless the
+// rule gives its own.
+func routeOf(named *keyrules.Result, method string) string {
+	if named.Rule == defaultRule {
+		return ""
+	}
+	if rest, ok := strings.CutPrefix(named.Name, method); ok && strings.HasPrefix(rest, " /") {
+		return rest[1:]
+	}
+	return ""
+}
+
+// defaultRule is keyrules' word for no rule.
+const defaultRule = "default"
+
+// shared returns method and path for a span, which may wait in a queue for long: they are parts of
+// the request line, which a long query must not keep in memory.
+func (q *request) shared(r *http.Request) (method, path string) {
+	method, path = q.method, q.path
+	if len(path) > maxPathTag {
+		path = path[:maxPathTag]
+	}
+	if len(r.RequestURI) > maxSharedURI || len(path) > maxSharedURI {
+		method, path = strings.Clone(method), strings.Clone(path)
+	}
+	return method, path
+}
+
+// grpcStatus is the outcome of a gRPC call, which its trailer tells and the HTTP status, always 200, does not.
+func (q *request) grpcStatus(r *http.Request) string {
+	if r.ProtoMajor < 2 {
+		return ""
+	}
+	header := q.inner.Header()
+	if !strings.HasPrefix(first(header["Content-Type"]), "application/grpc") {
+		return ""
+	}
+	status := first(header["Grpc-Status"])
+	if status == "" {
+		status = first(header[http.TrailerPrefix+"Grpc-Status"])
+	}
+	if len(status) == 0 || len(status) > 2 || strings.Trim(status, "0123456789") != "" {
+		return ""
+	}
+	return status
+}
+
+func serviceName(names ...string) string {
+	for _, name := range names {
+		if name != "" {
+			return name
+		}
+	}
+	return defaultService
+}

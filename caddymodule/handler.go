@@ -1,0 +1,116 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+)
+
+// Handler traces and times each request that passes through it. It goes before every handler that
+// answers, `reverse_proxy` included; the response is what it would be without it.
+//
+// Upstream, the request carries `traceparent` and `b3` in place of all trace headers that came
+// with it and, with `link openstack`, `X-OpenStack-Request-ID`. The ids are the placeholders
+// `{http.vars.trace_id}` and `{http.vars.span_id}`, and the fields `traceID` and `spanID` of the access log.
+//
+// The app `calltap` says where spans go. A configuration that uses this handler without the app does not load.
+type Handler struct {
+	// Service is the name that the site's spans carry in Zipkin, such as `nova-api`. A rule's own
+	// service goes before it. Default: `caddy`.
+	Service string `json:"service,omitempty"`
+
+	state *state
+}
+
+// defaultService is what spans of a site without a name are found by.
+const defaultService = "caddy"
+
+// CaddyModule returns the Caddy module information.
+func (Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{
+		ID:  "http.handlers.calltap",
+		New: func() caddy.Module { return new(Handler) },
+	}
+}
+
+// Provision finds the app that the handler belongs to.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	app, err := ctx.AppIfConfigured("calltap")
+	if errors.Is(err, caddy.ErrNotConfigured) {
+		return errors.New("the handler calltap has nowhere to send its spans: add the global option " +
+			"'calltap' with at least one of zipkin, statsd, log, store (in JSON: apps.calltap)")
+	}
+	if err != nil {
+		return fmt.Errorf("loading the app calltap: %w", err)
+	}
+	h.state = app.(*App).state
+	return nil
+}
+
+// ServeHTTP lets next answer, and watches.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
+	q := h.begin(w, r)
+	if q == nil {
+		return next.ServeHTTP(w, r)
+	}
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		// A panic, or runtime.Goexit: seen, and passed on from here, where the stack is still whole.
+		value := recover()
+		q.end(r, outcome{abandoned: true, panicked: value})
+		if value != nil {
+			panic(value)
+		}
+	}()
+	if _, ok := w.(http.Flusher); ok {
+		err = next.ServeHTTP(flusher{q}, r)
+	} else {
+		err = next.ServeHTTP(q, r)
+	}
+	returned = true
+	q.end(r, outcome{err: err})
+	return err
+}
+
+// begin starts a span, or returns nil if the request is not to be traced: a rule ignores it, an
+// outer calltap has it already, or our own code failed.
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request) (q *request) {
+	st := h.state
+	st.requests.enter()
+	defer func() {
+		if q == nil {
+			st.requests.leave()
+		}
+	}()
+	defer st.survive(&q)
+	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	if outer, ok := vars[requestVar].(*request); ok {
+		outer.amend(h)
+		return nil
+	}
+	return startRequest(h, w, r, vars)
+}
+
+// survive keeps a fault of ours from failing the request: it goes on untraced, and is counted.
+func (st *state) survive(q **request) {
+	if value := recover(); value != nil {
+		*q = nil
+		st.faults.Add(1)
+		if c := st.logger.Check(zap.ErrorLevel, "tracing failed; the request goes on without"); c != nil {
+			c.Write(zap.Any("panic", value), zap.Stack("stack"))
+		}
+	}
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+)

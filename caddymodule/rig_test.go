@@ -1,0 +1,164 @@
+package caddymodule
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/openzipkin/zipkin-go/model"
+	"github.com/stretchr/testify/require"
+)
+
+// patience is how long a test waits for what must come.
+const patience = 10 * time.Second
+
+// adapt makes JSON of a Caddyfile.
+func adapt(t testing.TB, caddyfile string) []byte {
+	t.Helper()
+	config, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), map[string]any{"filename": "Caddyfile"})
+	require.NoError(t, err)
+	for _, w := range warnings {
+		if !strings.Contains(w.Message, "not formatted") {
+			t.Logf("warning: %s", w)
+		}
+	}
+	return config
+}
+
+// load runs the Caddyfile in this process, in place of what ran before.
+func load(t testing.TB, caddyfile string) {
+	t.Helper()
+	require.NoError(t, caddy.Load(adapt(t, caddyfile), true))
+}
+
+// run is load, and stops all at the end of the test.
+func run(t testing.TB, caddyfile string) {
+	t.Helper()
+	t.Cleanup(func() { stop(t) })
+	load(t, caddyfile)
+}
+
+// stop ends Caddy and waits until calltap has let go of everything.
+func stop(t testing.TB) {
+	t.Helper()
+	require.NoError(t, caddy.Stop())
+	released := make(chan struct{})
+	go func() { background.wg.Wait(); close(released) }()
+	select {
+	case <-released:
+	case <-time.After(lingerRequests):
+	}
+	http.DefaultClient.CloseIdleConnections()
+}
+
+// freePort returns a port of the loopback that nobody listens on.
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// collector is a server that takes spans as Zipkin does.
+type collector struct {
+	*httptest.Server
+	mu    sync.Mutex
+	spans []model.SpanModel
+}
+
+func newCollector(t testing.TB) *collector {
+	c := &collector{}
+	c.Server = httptest.NewServer(c)
+	t.Cleanup(c.Close)
+	return c
+}
+
+func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var body io.Reader = r.Body
+	if r.Header.Get("Content-Encoding") == "gzip" {
+		unzipped, err := gzip.NewReader(r.Body)
+		if err != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		body = unzipped
+	}
+	var spans []model.SpanModel
+	if err := json.NewDecoder(body).Decode(&spans); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		return
+	}
+	c.mu.Lock()
+	c.spans = append(c.spans, spans...)
+	c.mu.Unlock()
+	w.WriteHeader(http.StatusAccepted)
+}
+
+func (c *collector) sink() string { return c.URL + "/api/v2/spans" }
+
+func (c *collector) all() []model.SpanModel {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]model.SpanModel(nil), c.spans...)
+}
+
+// wait returns the spans of the path when there are n.
+func (c *collector) wait(t testing.TB, path string, n int) []model.SpanModel {
+	t.Helper()
+	var found []model.SpanModel
+	require.Eventually(t, func() bool {
+		found = nil
+		for _, s := range c.all() {
+			if s.Tags[tagPath] == path {
+				found = append(found, s)
+			}
+		}
+		return len(found) >= n
+	}, patience, 10*time.Millisecond, "spans of %s", path)
+	require.Len(t, found, n)
+	return found
+}
+
+// site is a Caddyfile with the collector as sink and one traced site.
+func site(c *collector, port int, options, directives string) string {
+	return fmt.Sprintf(`{
+		admin off
+		persist_config off
+		auto_https off
+		grace_period 2s
+		order do before respond
+		calltap {
+			zipkin %s
+			%s
+		}
+	}
+	http://127.0.0.1:%d {
+		%s
+	}`, c.sink(), options, port, directives)
+}
+
+func get(t testing.TB, url string, header ...string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequest(http.MethodGet, url, nil)
+	require.NoError(t, err)
+	for i := 0; i < len(header); i += 2 {
+		req.Header[header[i]] = append(req.Header[header[i]], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp, string(body)
+}

@@ -1,0 +1,232 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/calltap/calltap/spanbuilder"
+)
+
+// What a configuration uses and does not own. Caddy provisions a new configuration before it cleans
+// up the old one, so what both want is never without a holder between them.
+var (
+	pipelines = caddy.NewUsagePool() // *pipeline by the settings of all sinks
+	stores    = caddy.NewUsagePool() // *sharedStore by its settings
+	shareds   = caddy.NewUsagePool() // *shared by sharedKey
+)
+
+const sharedKey = "calltap"
+
+// How long things are waited for. At exit the sum stays below the 10 seconds after which service
+// managers and operators lose patience.
+const (
+	lingerRequests = 10 * time.Minute // for requests under way, after a reload
+	lingerIdle     = time.Second      // for requests that an old server accepts in its last moment
+	exitRequests   = time.Second      // for requests under way, at exit: Caddy has waited for them already
+	exitFlush      = 4 * time.Second  // for the sinks to take what is queued, at exit
+	exitReleases   = 3 * time.Second  // for reloads of a moment ago to finish, at exit
+	reloadFlush    = 30 * time.Second // for a sink that the new configuration does not have
+)
+
+// state is what one loaded configuration works with.
+type state struct {
+	logger   *zap.Logger
+	tracer   *spanbuilder.Tracer
+	trust    trust
+	sources  []namedSource
+	requests inFlight
+	started  bool
+
+	pipeline *pipeline
+	store    *sharedStore // nil without the sink
+	*shared
+	releases []func() // of what acquire took, in order
+}
+
+type namedSource struct {
+	name string
+	Source
+}
+
+// shared is what all configurations of the process have in common.
+type shared struct {
+	links        *spanbuilder.Links
+	faults       atomic.Int64 // panics of our own that requests survived
+	untrusted    atomic.Int64 // trace headers of peers that are not believed
+	headerFaults [spanbuilder.NumFaults]atomic.Int64
+}
+
+// Destruct implements caddy.Destructor; there is nothing to close.
+func (*shared) Destruct() error { return nil }
+
+// acquire takes the state's share of the pools.
+func (st *state) acquire(sinks *sinkSettings) error {
+	value, _, err := shareds.LoadOrNew(sharedKey, func() (caddy.Destructor, error) {
+		return &shared{links: spanbuilder.NewLinks(0)}, nil
+	})
+	if err != nil {
+		return err
+	}
+	st.shared = value.(*shared)
+	st.onRelease(shareds, sharedKey)
+
+	if sinks.Store != nil {
+		key := sinks.storeKey()
+		value, _, err := stores.LoadOrNew(key, func() (caddy.Destructor, error) { return newSharedStore(sinks.Store), nil })
+		if err != nil {
+			return fmt.Errorf("store: %w", err)
+		}
+		st.store = value.(*sharedStore)
+		st.onRelease(stores, key)
+	}
+
+	key := sinks.key()
+	value, _, err = pipelines.LoadOrNew(key, func() (caddy.Destructor, error) {
+		return newPipeline(sinks, st.store, caddy.Log().Named("calltap"))
+	})
+	if err != nil {
+		return err
+	}
+	st.pipeline = value.(*pipeline)
+	st.onRelease(pipelines, key)
+	return nil
+}
+
+func (st *state) onRelease(pool *caddy.UsagePool, key string) {
+	st.releases = append(st.releases, func() {
+		if _, err := pool.Delete(key); err != nil {
+			st.logger.Error("releasing", zap.Error(err))
+		}
+	})
+}
+
+// release gives everything back, the pipeline before what it writes to.
+func (st *state) release(exiting bool) {
+	giveBack := func() {
+		for _, release := range slices.Backward(st.releases) {
+			release()
+		}
+		st.releases = nil
+	}
+	switch {
+	case !st.started: // no request has come by
+		giveBack()
+	case exiting:
+		st.pipeline.exiting.Store(true)
+		st.requests.wait(exitRequests, 0)
+		giveBack()
+	default:
+		background.run(func() {
+			st.requests.wait(lingerRequests, lingerIdle)
+			giveBack()
+		})
+	}
+}
+
+// inFlight counts the requests that hold on to a configuration.
+type inFlight struct {
+	n        atomic.Int64
+	draining atomic.Bool
+	idle     chan struct{}
+	once     sync.Once
+}
+
+func (f *inFlight) enter() { f.n.Add(1) }
+
+func (f *inFlight) leave() {
+	if f.n.Add(-1) == 0 && f.draining.Load() {
+		f.poke()
+	}
+}
+
+func (f *inFlight) channel() chan struct{} {
+	f.once.Do(func() { f.idle = make(chan struct{}, 1) })
+	return f.idle
+}
+
+func (f *inFlight) poke() {
+	select {
+	case f.channel() <- struct{}{}:
+	default:
+	}
+}
+
+// wait returns when there has been no request for the time linger, at the latest after limit.
+func (f *inFlight) wait(limit, linger time.Duration) {
+	f.draining.Store(true)
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	for {
+		if f.n.Load() == 0 {
+			if f.quiet(linger) {
+				return
+			}
+			continue
+		}
+		select {
+		case <-f.channel():
+		case <-deadline.C:
+			return
+		}
+	}
+}
+
+// quiet waits for linger and reports whether no request came or went meanwhile.
+func (f *inFlight) quiet(linger time.Duration) bool {
+	if linger == 0 {
+		return true
+	}
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
+	select {
+	case <-f.channel():
+	case <-timer.C:
+	}
+	return f.n.Load() == 0
+}
+
+// background runs what must not hold up a reload, and lets the exiting process wait for it.
+var background releases
+
+type releases struct{ wg sync.WaitGroup }
+
+func (b *releases) run(f func()) { b.wg.Go(f) }
+
+// waitForReleases is called by Caddy when the process exits.
+func waitForReleases(ctx context.Context) {
+	done := make(chan struct{})
+	go func() {
+		background.wg.Wait()
+		close(done)
+	}()
+	timer := time.NewTimer(exitReleases)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// sourceNames reads the inline keys, which Caddy removes when it loads the modules.
+func sourceNames(raw []json.RawMessage) ([]string, error) {
+	names := make([]string, len(raw))
+	for i := range raw {
+		var named struct {
+			Source string `json:"source"`
+		}
+		if err := json.Unmarshal(raw[i], &named); err != nil {
+			return nil, fmt.Errorf("source %d: %w", i, err)
+		}
+		names[i] = named.Source
+	}
+	return names, nil
+}
