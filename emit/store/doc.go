@@ -8,7 +8,7 @@
 // A span is kept as a compact record in one byte slice a trace: the garbage collector does not look
 // into it, the memory is exactly known, and no string of a request is kept alive. There are no
 // indexes; a query takes a snapshot of the slices, which only ever grow at their end, and reads them
-// all, at about ten million spans a second, without holding up the emitter.
+// all, at some millions of spans a second, without holding up the emitter.
 //
 // What is served is what Zipkin would serve had it got the same spans: names and services in lower
 // case, tags by key, annotations by time, the same parameters, defaults, limits and error texts

@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"errors"
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -62,8 +64,11 @@ func parseAnnotations(text string) map[string]string {
 func (s *Store) search(q *query) [][]span.Span {
 	var out [][]span.Span
 	for _, v := range inWindow(s.snapshot(), q.endTs, q.lookback) {
+		if !q.matches(v.each()) { // cheap: it allocates nothing
+			continue
+		}
 		for _, spans := range v.strict() {
-			if q.matches(spans) {
+			if q.matches(pointers(spans)) {
 				out = append(out, spans)
 			}
 		}
@@ -106,8 +111,7 @@ func (v view) latestStart(begin, end int64) (latest int64, ok bool) {
 	if to <= end { // the usual case needs no reading
 		return to, true
 	}
-	var s span.Span
-	for r := (reader{v.trace.buf}); r.next(v.low, &s); {
+	for s := range v.each() {
 		if at := s.Start / 1000; at >= begin && at <= end && (!ok || at > latest) {
 			latest, ok = at, true
 		}
@@ -116,19 +120,17 @@ func (v view) latestStart(begin, end int64) (latest int64, ok bool) {
 }
 
 // matches applies the query to the spans of one trace. Each condition may be met by another span.
-func (q *query) matches(spans []span.Span) bool {
-	at := startOf(spans)
-	if at < (q.endTs-q.lookback)*1000 || at > q.endTs*1000 {
-		return false
+func (q *query) matches(spans iter.Seq[*span.Span]) bool {
+	start, rooted := int64(0), false // of the first root, else the earliest, µs
+	service, remote, name, duration := q.service == "", q.remote == "", q.span == "", q.minDuration == 0
+	var wanted map[string]string
+	if len(q.annotations) > 0 {
+		wanted = maps.Clone(q.annotations)
 	}
-	var service, remote, name = q.service == "", q.remote == "", q.span == ""
-	duration := q.minDuration == 0
-	wanted := make(map[string]string, len(q.annotations))
-	for k, v := range q.annotations {
-		wanted[k] = v
-	}
-	for i := range spans {
-		s := &spans[i]
+	for s := range spans {
+		if !rooted && (s.Parent == 0 || start == 0 || s.Start < start) {
+			start, rooted = s.Start, s.Parent == 0
+		}
 		if q.service != "" && s.Local.Service != q.service {
 			continue
 		}
@@ -138,7 +140,27 @@ func (q *query) matches(spans []span.Span) bool {
 		duration = duration || s.Duration >= q.minDuration && (q.maxDuration == 0 || s.Duration <= q.maxDuration)
 		strike(wanted, s)
 	}
-	return service && remote && name && duration && len(wanted) == 0
+	return start >= (q.endTs-q.lookback)*1000 && start <= q.endTs*1000 &&
+		service && remote && name && duration && len(wanted) == 0
+}
+
+// each reads the spans one after the other into the same memory.
+func (v view) each() iter.Seq[*span.Span] {
+	return func(yield func(*span.Span) bool) {
+		var s span.Span
+		for r := (reader{v.trace.buf}); r.next(v.low, &s) && yield(&s); {
+		}
+	}
+}
+
+func pointers(spans []span.Span) iter.Seq[*span.Span] {
+	return func(yield func(*span.Span) bool) {
+		for i := range spans {
+			if !yield(&spans[i]) {
+				return
+			}
+		}
+	}
 }
 
 // strike removes what the span fulfils.
@@ -158,26 +180,12 @@ func strike(wanted map[string]string, s *span.Span) {
 	}
 }
 
-// startOf is the start of the first root, else the earliest start, in microseconds.
-func startOf(spans []span.Span) (at int64) {
-	for i := range spans {
-		if spans[i].Parent == 0 {
-			return spans[i].Start
-		}
-		if at == 0 || spans[i].Start < at {
-			at = spans[i].Start
-		}
-	}
-	return at
-}
-
 // names returns what pick finds in the spans, each once and sorted.
 func (s *Store) names(pick func(*span.Span) string) []string {
 	seen := map[string]struct{}{}
-	var sp span.Span
 	for _, v := range s.snapshot() {
-		for r := (reader{v.trace.buf}); r.next(v.low, &sp); {
-			name := pick(&sp)
+		for sp := range v.each() {
+			name := pick(sp)
 			if name == "" {
 				continue
 			}

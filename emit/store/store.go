@@ -180,10 +180,10 @@ func (v view) spans() []span.Span {
 	out := make([]span.Span, v.trace.spans)
 	seen := make(map[string]struct{}, v.trace.spans)
 	n := 0
-	for r := (reader{v.trace.buf}); ; {
+	for r := (reader{v.trace.buf}); n < len(out); {
 		before := r.b
-		if n == len(out) || !r.next(v.low, &out[n]) {
-			return out[:n]
+		if !r.next(v.low, &out[n]) {
+			break
 		}
 		record := string(before[:len(before)-len(r.b)])
 		if _, twice := seen[record]; !twice {
@@ -191,6 +191,7 @@ func (v view) spans() []span.Span {
 			n++
 		}
 	}
+	return out[:n]
 }
 
 // strict returns the spans by full trace id. Nearly always there is one.
