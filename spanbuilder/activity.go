@@ -154,35 +154,57 @@ func (s *traceTable) expireCasts(p *processes, before, life int64) {
 // startWork puts a call among those that its receiver works on.
 func (s *processes) startWork(a *activity) {
 	a.before, a.after = a, a
-	if r := s.find(a.receiver); r != nil {
-		r.set.work = splice(r.set.work, a)
+	r := s.find(a.receiver)
+	if r == nil {
+		return
 	}
+	if r.set.work == nil {
+		r.set.work = newRing()
+	}
+	splice(r.set.work, a)
 }
 
+// endWork takes a out of its ring, which need not be found for that: the node that received it may be forgotten.
 func (s *processes) endWork(a *activity) {
 	if a.after == nil {
 		return
-	}
-	if r := s.find(a.receiver); r != nil && r.set.work == a {
-		r.set.work = a.after
-		if a.after == a {
-			r.set.work = nil
-		}
 	}
 	a.before.after, a.after.before = a.after, a.before
 	a.before, a.after = nil, nil
 }
 
-// splice makes one ring of two.
-func splice(a, b *activity) *activity {
-	if a == nil {
-		return b
+// newRing makes a ring of works, of which the first is none.
+func newRing() *activity {
+	head := &activity{}
+	head.before, head.after = head, head
+	return head
+}
+
+// only returns the single member of the ring at head, nil if there are none or more.
+func (head *activity) only() *activity {
+	if head == nil || head.after == head || head.after.after != head {
+		return nil
 	}
-	if b == nil {
+	return head.after
+}
+
+// mergeRings moves the members of b to a.
+func mergeRings(a, b *activity) *activity {
+	switch {
+	case a == nil:
+		return b
+	case b == nil || b.after == b:
 		return a
 	}
+	rest := b.after
+	b.before.after, b.after.before = b.after, b.before
+	splice(a, rest)
+	return a
+}
+
+// splice makes one ring of two.
+func splice(a, b *activity) {
 	x, y := a.after, b.after
 	a.after, y.before = y, a
 	b.after, x.before = x, b
-	return a
 }

@@ -113,8 +113,12 @@ func checkTables(t *testing.T, p *Pairer) {
 	}
 	require.Empty(t, casts)
 	for i := range p.processes.nodes {
-		ring := p.processes.nodes[i].set.work
-		for a, n := ring, 0; a != nil && (n == 0 || a != ring); a, n = a.after, n+1 {
+		head := p.processes.nodes[i].set.work
+		if head == nil {
+			continue
+		}
+		require.Same(t, head, head.after.before)
+		for a, n := head.after, 0; a != head; a, n = a.after, n+1 {
 			require.Less(t, n, 100)
 			require.Zero(t, a.closed)
 			require.Same(t, a, a.after.before)

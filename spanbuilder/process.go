@@ -162,7 +162,7 @@ func (s *processes) join(conn, other processRef, now int64) processRef {
 // idle reports whether the set at root did nothing lately.
 func (s *processes) idle(root uint32, now int64) bool {
 	f := &s.nodes[root].set
-	return f.seen < now-recently && f.work == nil
+	return f.seen < now-recently && (f.work == nil || f.work.after == f.work)
 }
 
 // seen notes that the process of r publishes or receives something. It comes after join, which asks when
@@ -198,10 +198,10 @@ func (s *processes) worked(r processRef, w lastWork) {
 // onlyWork returns the call that the process of r works on, if there is exactly one.
 func (s *processes) onlyWork(r processRef) *activity {
 	p := s.find(r)
-	if p == nil || p.set.work == nil || p.set.work.after != p.set.work {
+	if p == nil {
 		return nil
 	}
-	return p.set.work
+	return p.set.work.only()
 }
 
 func (s *processes) union(a, b uint32) {
@@ -217,7 +217,7 @@ func (s *processes) union(a, b uint32) {
 	}
 	x.set.seen = max(x.set.seen, y.set.seen)
 	x.set.before = max(x.set.before, y.set.before)
-	x.set.work = splice(x.set.work, y.set.work)
+	x.set.work = mergeRings(x.set.work, y.set.work)
 	x.set.last = x.set.last.merge(y.set.last)
 	y.set = processFacts{}
 }
