@@ -140,10 +140,10 @@ func (r *Rule) compileMatchers(out *rule) error {
 			return err
 		}
 	}
-	for word, text := range map[string]string{"host": r.Host, "exchange": r.Exchange, "routing_key": r.RoutingKey,
-		"queue": r.Queue, "topic": r.Topic, "namespace": r.Namespace, "method": r.RPCMethod} {
-		if len(text) > maxText {
-			return fmt.Errorf("%s: a pattern of %d bytes, at most %d", word, len(text), maxText)
+	for _, m := range [...]struct{ word, text string }{{"host", r.Host}, {"exchange", r.Exchange},
+		{"routing_key", r.RoutingKey}, {"queue", r.Queue}, {"topic", r.Topic}, {"namespace", r.Namespace}, {"method", r.RPCMethod}} {
+		if len(m.text) > maxText {
+			return fmt.Errorf("%s: a pattern of %d bytes, at most %d", m.word, len(m.text), maxText)
 		}
 	}
 	out.host = newHostGlob(r.Host)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // field is a name that a template may hold between braces.
@@ -298,6 +299,9 @@ func checkKey(what, text string) error {
 
 // parseText reads the template of a name, a service or an action.
 func (p *parser) parseText(out output, text string) (textTemplate, error) {
+	if !utf8.ValidString(text) {
+		return textTemplate{}, fmt.Errorf("%s %q: not UTF-8; save the file as UTF-8", outputWords[out], text)
+	}
 	for _, c := range text {
 		if !unicode.IsPrint(c) {
 			return textTemplate{}, fmt.Errorf("%s %q: %q does not print; take it out", outputWords[out], text, c)
