@@ -2,20 +2,47 @@ package span
 
 import (
 	"encoding/binary"
+	"slices"
 	"unicode/utf8"
 	"unsafe"
 )
 
 // appendString appends s as a JSON string, quotes included.
 //
-// Nearly every string here is short plain ASCII, so it is first searched eight bytes at a time for
-// anything else and copied whole if there is nothing.
+// Nearly every string here is short printable ASCII and is its own JSON form. So it is copied eight
+// bytes at a time, looked at on the way, and written anew only if anything needed an escape.
 func appendString(dst []byte, s string) []byte {
+	start, n := len(dst), len(s)
+	if n < 8 {
+		return appendShort(dst, s)
+	}
+	dst = slices.Grow(dst, n+2)[:start+n+2]
+	dst[start] = '"'
+	in, out := unsafe.Slice(unsafe.StringData(s), n), dst[start+1:start+1+n]
+	last := binary.LittleEndian.Uint64(in[n-8:]) // some of these bytes come twice
+	binary.LittleEndian.PutUint64(out[n-8:], last)
+	found := special(last)
+	for len(in) > 8 && len(out) > 8 {
+		w := binary.LittleEndian.Uint64(in)
+		binary.LittleEndian.PutUint64(out, w)
+		found |= special(w)
+		in, out = in[8:], out[8:]
+	}
+	if found&highs != 0 {
+		return append(appendEscaped(dst[:start+1], s), '"')
+	}
+	dst[start+1+n] = '"'
+	return dst
+}
+
+func appendShort(dst []byte, s string) []byte {
 	dst = append(dst, '"')
-	if plain(s) {
-		dst = append(dst, s...)
-	} else {
-		dst = appendEscaped(dst, s)
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= 0x80 || c == '"' || c == '\\' {
+			dst = appendEscaped(dst, s[i:])
+			return append(dst, '"')
+		}
+		dst = append(dst, s[i])
 	}
 	return append(dst, '"')
 }
@@ -25,35 +52,30 @@ const (
 	highs = 0x8080808080808080
 )
 
-// plain reports whether s consists of printable ASCII without quote and backslash, so that it is its
-// own JSON form.
+// special has, under highs, a bit for any of the eight bytes of w that is a control character, not
+// ASCII, a quote or a backslash. It may also have one for a word that holds none of them (a borrow
+// between bytes); never the other way round: subtracting 1 sets the top bit of a zero byte,
+// subtracting 0x20 that of any below it, and bytes that had it before are not ASCII.
+func special(w uint64) uint64 {
+	return w | (w - ones*0x20) | ((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones)
+}
+
+// plain reports whether s is its own JSON form, for sure.
 func plain(s string) bool {
-	n := len(s)
-	if n >= 8 {
-		b := unsafe.Slice(unsafe.StringData(s), n)
-		last := binary.LittleEndian.Uint64(b[n-8:]) // some bytes of it for the second time
-		for ; len(b) > 8; b = b[8:] {
-			if special(binary.LittleEndian.Uint64(b)) {
-				return false
-			}
+	if n := len(s); n >= 8 {
+		in := unsafe.Slice(unsafe.StringData(s), n)
+		found := special(binary.LittleEndian.Uint64(in[n-8:]))
+		for ; len(in) > 8; in = in[8:] {
+			found |= special(binary.LittleEndian.Uint64(in))
 		}
-		return !special(last)
+		return found&highs == 0
 	}
-	for i := 0; i < n; i++ {
+	for i := 0; i < len(s); i++ {
 		if c := s[i]; c < 0x20 || c >= 0x80 || c == '"' || c == '\\' {
 			return false
 		}
 	}
 	return true
-}
-
-// special reports whether any of the eight bytes of w is a control character, not ASCII, a quote or a
-// backslash. It may also say so of a word that holds none (a borrow between bytes); never the other
-// way round: subtracting 1 sets the top bit of a zero byte, subtracting 0x20 that of any below it,
-// and bytes that had it before are not ASCII.
-func special(w uint64) bool {
-	found := w | (w - ones*0x20) | ((w ^ ones*'"') - ones) | ((w ^ ones*'\\') - ones)
-	return found&highs != 0
 }
 
 // appendEscaped is the slow path: JSON's escapes, U+FFFD for what is not UTF-8, and U+2028 and
