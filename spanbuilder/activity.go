@@ -14,19 +14,20 @@ type activity struct {
 	trace     *trace
 	next      *activity // of the trace, latest delivered first
 	span      span.ID   // of the SERVER or CONSUMER span
+	request   span.ID   // of the CLIENT or PRODUCER span above it
 	seq       uint64    // of the request's first message: a cause is older than its effect
 	under     span.ID   // what its request was caused by, zero if no RPC
 	receiver  processRef
 	sender    processRef
 	delivered int64
-	closed    int64 // when the reply was published; 0: still at work
+	last      int64 // when it ended; of a cast that has not, when it last caused something
 	route     *route
 	service   string // of the span
 	ignored   bool   // a rule says that its span is not made, so nothing can hang below it
 
-	cast bool
-	pins int32 // of a cast: open calls that it caused
-	last int64 // of a cast: when it last caused something
+	ended bool // the reply was published, or the cast's time is over
+	cast  bool
+	pins  int32 // of a cast: open calls that it caused
 
 	// Of a call, a ring of what its receiver works on; of a cast, the list by last. Nil once it ended.
 	before, after *activity
@@ -54,17 +55,17 @@ func (s *traceTable) begin(p *processes, t *trace, a *activity) {
 
 // end notes that the work is over. The activity stays: calls that it caused may still be open.
 func (s *traceTable) end(p *processes, a *activity, now int64) {
-	if a.closed != 0 || a.trace.gone {
+	if a.ended || a.trace.gone {
 		return
 	}
 	s.leave(p, a)
-	a.closed = now
+	a.ended, a.last = true, now
 	s.release(a.trace)
 }
 
 // leave takes a out of the lists of open work.
 func (s *traceTable) leave(p *processes, a *activity) {
-	if a.closed != 0 {
+	if a.ended {
 		return
 	}
 	if a.cast {
@@ -83,9 +84,9 @@ func (s *traceTable) remove(p *processes, a *activity) {
 	}
 	*at = a.next
 	t.works--
-	if a.closed == 0 {
+	if !a.ended {
 		s.leave(p, a)
-		a.closed = a.delivered
+		a.ended, a.last = true, a.delivered
 		t.refs-- // the trace stays: begin is about to refer to it
 	}
 }
@@ -94,7 +95,7 @@ func (s *traceTable) remove(p *processes, a *activity) {
 func (t *trace) leastUseful() *activity {
 	worst := t.work
 	for a := t.work; a != nil; a = a.next {
-		if a.closed != 0 || worst.closed == 0 {
+		if a.ended || !worst.ended {
 			worst = a // the list runs from latest to oldest
 		}
 	}
@@ -131,7 +132,7 @@ func (l *castWork) remove(a *activity) {
 
 // touch notes that a caused something.
 func (s *traceTable) touch(a *activity, now int64) {
-	if a.cast && a.closed == 0 && !a.trace.gone {
+	if a.cast && !a.ended && !a.trace.gone {
 		a.last = max(a.last, now)
 		s.casts.remove(a)
 		s.casts.push(a)

@@ -61,6 +61,11 @@ func (c *call) ids() key {
 
 func (c *call) seen(point int) bool { return c.times[point] != 0 }
 
+// sending is the publish of c, or its delivery if that is all that was seen.
+func (c *call) sending() sending {
+	return sending{by: c.sender, id: c.ids().id(clientDomain), seq: c.seq, at: c.begun()}
+}
+
 // callTable holds the open calls: by key, by age and by deadline. It never holds more than max; the
 // structs of ended calls are used again.
 type callTable struct {

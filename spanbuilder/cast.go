@@ -16,6 +16,11 @@ type cast struct {
 	newer     *cast
 }
 
+// sending is the publish of c.
+func (c *cast) sending() sending {
+	return sending{by: c.sender, id: c.ids.id(producerDomain), seq: c.seq, at: c.published}
+}
+
 // castTable holds the casts of the last minute, the oldest out first.
 type castTable struct {
 	byKey          map[key]*cast

@@ -97,7 +97,7 @@ func checkTables(t *testing.T, p *Pairer) {
 		works, refs := 0, 0
 		for a := tr.work; a != nil; a = a.next {
 			works++
-			if a.closed == 0 {
+			if !a.ended {
 				refs++
 				require.Equal(t, a.cast, casts[a])
 				delete(casts, a)
@@ -120,7 +120,7 @@ func checkTables(t *testing.T, p *Pairer) {
 		require.Same(t, head, head.after.before)
 		for a, n := head.after, 0; a != head; a, n = a.after, n+1 {
 			require.Less(t, n, 100)
-			require.Zero(t, a.closed)
+			require.False(t, a.ended)
 			require.Same(t, a, a.after.before)
 			require.False(t, a.trace.gone)
 		}

@@ -135,20 +135,30 @@ func (p *Pairer) traceOf(pl place) *trace {
 	return tr
 }
 
+// sending is the publish of a request.
+type sending struct {
+	by  processRef
+	id  span.ID // of the CLIENT or PRODUCER span
+	seq uint64  // its order among all messages: a cause has a smaller one, so that none is its effect's effect
+	at  int64
+}
+
 // cause returns the work from which a message was most likely sent: of the works of its trace that were
 // going on then, the latest delivered whose receiver is surely the message's sender, else of those whose
-// receiver may be. sure tells which. seq is the order of the message among all; a cause has a smaller one,
-// so that no two spans can be each other's parents.
-func (p *Pairer) cause(tr *trace, sender processRef, seq uint64, at int64) (best *activity, sure bool) {
+// receiver may be. sure tells which.
+func (p *Pairer) cause(tr *trace, m sending) (best *activity, sure bool) {
 	if tr == nil {
 		return nil, false
 	}
 	rank := 0
 	for a := tr.work; a != nil; a = a.next {
-		if a.ignored || a.seq >= seq || a.delivered > at || a.closed != 0 && a.closed < at {
+		if a.request == m.id && a.seq != m.seq {
+			return nil, false // published again, after it was forgotten: perhaps out of its own work
+		}
+		if a.ignored || a.seq >= m.seq || a.delivered > m.at || a.ended && a.last < m.at {
 			continue
 		}
-		r := p.likelihood(a, sender)
+		r := p.likelihood(a, m.by)
 		if r > rank || r == rank && r > 0 && a.delivered > best.delivered {
 			best, rank = a, r
 		}

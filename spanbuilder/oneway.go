@@ -99,7 +99,7 @@ func (p *Pairer) consume(t *Tracer, m *Message, s *cast, receiver processRef) {
 	l := p.consumerSpan(t, m, s, ids, r)
 	tr := p.traceOf(s.place)
 	p.traces.begin(&p.processes, tr, &activity{
-		span: ids.id(consumerDomain), seq: s.seq, receiver: receiver, sender: s.sender,
+		span: ids.id(consumerDomain), request: s.ids.id(producerDomain), seq: s.seq, receiver: receiver, sender: s.sender,
 		under: s.under, delivered: m.Time, last: m.Time, cast: true,
 		route: r, service: servedBy(l, r.topic), ignored: l.ignore,
 	})

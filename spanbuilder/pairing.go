@@ -137,7 +137,7 @@ func (p *Pairer) published(t *Tracer, c *call, m *Message) {
 		c.serverOut = !c.seen(requestDelivered)
 		return
 	}
-	c.cause, _ = p.cause(c.trace, c.sender, c.seq, m.Time)
+	c.cause, _ = p.cause(c.trace, c.sending())
 	w := lastWork{trace: c.trace.id, time: m.Time}
 	if c.cause != nil {
 		c.cause.pins++
@@ -154,8 +154,9 @@ func (p *Pairer) delivered(t *Tracer, c *call, m *Message, receiver processRef) 
 		c.redelivered = true
 	}
 	l := p.resolve(t, c, c.fault)
+	ids := c.ids()
 	c.work = &activity{
-		span: c.ids().id(serverDomain), seq: c.seq, receiver: receiver, sender: c.sender,
+		span: ids.id(serverDomain), request: ids.id(clientDomain), seq: c.seq, receiver: receiver, sender: c.sender,
 		delivered: m.Time, route: c.route, service: c.servedBy(), ignored: l.ignore,
 	}
 	if c.cause != nil {
@@ -171,7 +172,7 @@ func (p *Pairer) delivered(t *Tracer, c *call, m *Message, receiver processRef) 
 func (p *Pairer) moved(c *call, m *Message) {
 	conn := p.processes.connection(m.Connection, m.Time)
 	p.processes.seen(conn, m.Time)
-	if c.work == nil || c.work.closed != 0 || c.work.trace.gone {
+	if c.work == nil || c.work.ended || c.work.trace.gone {
 		return
 	}
 	p.processes.endWork(c.work)

@@ -59,17 +59,16 @@ func (c *call) servedBy() string { return servedBy(c.label, c.route.topic) }
 // parentOf decides what a call hangs below, with all that is known by now: the identity of its sender may
 // have come to light since it was published.
 func (p *Pairer) parentOf(c *call) origin {
-	return p.parent(c.origin, c.trace, c.sender, c.seq, c.begun(), c.cause)
+	return p.parent(c.origin, c.trace, c.sending(), c.cause)
 }
 
-// parent returns o, or the RPC span that caused a message published at that time. pinned was its
-// likeliest cause then, nil if none.
-func (p *Pairer) parent(o origin, tr *trace, sender processRef, seq uint64, at int64, pinned *activity) origin {
+// parent returns o, or the RPC span that caused m. pinned was its likeliest cause at the time, nil if none.
+func (p *Pairer) parent(o origin, tr *trace, m sending, pinned *activity) origin {
 	if o.exact {
 		return o
 	}
-	a, sure := p.cause(tr, sender, seq, at)
-	if a == nil && pinned != nil && p.likelihood(pinned, sender) != never {
+	a, sure := p.cause(tr, m)
+	if a == nil && pinned != nil && p.likelihood(pinned, m.by) != never {
 		a = pinned // it is remembered no more, but was there
 	}
 	if a == nil {
@@ -179,7 +178,7 @@ func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
 func (p *Pairer) producerSpan(t *Tracer, m *Message, c *cast, fault string) {
 	r := p.routes.get(m)
 	tr := p.traces.get(c.place.trace)
-	parent := p.parent(c.origin, tr, c.sender, c.seq, m.Time, nil)
+	parent := p.parent(c.origin, tr, c.sending(), nil)
 	if tr != nil && parent != c.origin {
 		c.under = parent.parent
 		p.touched(tr, parent.parent, m.Time)
