@@ -58,12 +58,11 @@ func newSet(rules []rule, limit int) *Set {
 		rules: rules, http: newHTTPIndex(rules), rpc: newRPCIndex(rules),
 		methods: map[string]string{otherMethod: otherMethod},
 		keys:    newTable(limit), names: newTable(side), services: newTable(side), actions: newTable(side),
-		cache: newCache(),
+		reads: survey(rules), cache: newCache(),
 	}
 	for m := range s.http.methods {
 		s.methods[m] = m
 	}
-	s.survey()
 	s.reserve()
 	return s
 }

@@ -79,7 +79,7 @@ func TestTemplates(t *testing.T) {
 		{keyrules.Rule{Key: "nova.api.servers.{action}.{method}", Action: "{json.0}"},
 			keyrules.Result{Key: "nova.api.servers.reboot.POST", Name: "POST /v2.1/servers/{id}/action", Action: "reboot"}},
 		{keyrules.Rule{Key: "x.{id}.{path.1}.{path.9}.{status}.{status.class}.{error}", Name: "{method} {path.1}: {json.0}", Service: "{host}"},
-			keyrules.Result{Key: "x.17.servers.503.5xx.Timeout", Name: "POST servers: reboot", Service: "API.example.org", Action: "reboot"}},
+			keyrules.Result{Key: "x.17.servers.503.5xx.Timeout", Name: "POST servers: reboot", Service: "api.example.org", Action: "reboot"}},
 		{keyrules.Rule{Key: "nova.{route}.{action}", Name: "{route}", Service: "s-{service}"},
 			keyrules.Result{Key: "nova.v2_1.servers.reboot", Name: "/v2.1/servers/{id}/action", Service: "s-nova-api", Action: "reboot"}},
 		{keyrules.Rule{Key: "{service}.{action}", Service: "a.b", Action: "x-{method}"},

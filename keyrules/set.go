@@ -1,9 +1,6 @@
 package keyrules
 
-import (
-	"slices"
-	"sync/atomic"
-)
+import "sync/atomic"
 
 // Words that calltap itself puts into keys. A leading '_' keeps them apart from routes.
 const (
@@ -28,13 +25,6 @@ type Set struct {
 	actions   *table
 	overflows atomic.Uint64
 	cache     *cache
-}
-
-// reads says which facts the outputs of a Set may depend on. All others are blanked before the cache
-// is asked, so that a call with a new Host or status is still a known call.
-type reads struct {
-	host, status, errors, form                    bool
-	exchange, routingKey, queue, topic, namespace bool
 }
 
 // Overflows returns how many calls got the overflow key `_other`, since Compile.
@@ -75,58 +65,6 @@ func (s *Set) Resolve(c *Call) Result {
 	}
 	s.cache.put(hash, &facts, r, overflow)
 	return r
-}
-
-// facts bounds the call's strings and blanks what no rule reads.
-func (s *Set) facts(c *Call) Call {
-	if c.Kind == RPC {
-		return s.rpcFacts(c)
-	}
-	f := Call{Kind: HTTP, Service: cut(c.Service), Path: cut(c.Path), Method: otherMethod}
-	if m, ok := s.methods[c.Method]; ok {
-		f.Method = m
-	}
-	if f.Method == "POST" {
-		f.BodyKey = cut(c.BodyKey)
-	}
-	if s.reads.host {
-		f.Host = cut(c.Host)
-	}
-	if s.reads.status {
-		f.Status = c.Status
-	}
-	if s.reads.errors {
-		f.Error = cut(c.Error)
-	}
-	return f
-}
-
-func (s *Set) rpcFacts(c *Call) Call {
-	f := Call{Kind: RPC, Service: cut(c.Service), RPCMethod: cut(c.RPCMethod)}
-	homeless := c.Service == "" // see work.owner
-	if homeless || s.reads.topic {
-		f.Topic = cut(c.Topic)
-	}
-	homeless = homeless && (c.Topic == "" || isID(f.Topic))
-	if homeless || s.reads.exchange {
-		f.Exchange = cut(c.Exchange)
-	}
-	if homeless || s.reads.queue {
-		f.Queue = cut(c.Queue)
-	}
-	if s.reads.routingKey {
-		f.RoutingKey = cut(c.RoutingKey)
-	}
-	if s.reads.namespace {
-		f.Namespace = cut(c.Namespace)
-	}
-	if s.reads.form {
-		f.Form = cut(c.Form)
-	}
-	if s.reads.errors {
-		f.Error = cut(c.Error)
-	}
-	return f
 }
 
 // resolve works a result out. The second result tells that the key is the overflow key.
@@ -263,26 +201,5 @@ func (s *Set) reserve() {
 			s.names.reserve(text)
 		}
 		s.ignores = s.ignores || r.ignore
-	}
-}
-
-// survey notes what the rules read.
-func (s *Set) survey() {
-	some := func(read func(r *rule) bool) bool {
-		return slices.ContainsFunc(s.rules, func(r rule) bool { return read(&r) })
-	}
-	fact := func(i int, f field) bool {
-		return some(func(r *rule) bool { return r.rpc[i].pattern != "" || r.reads(f) })
-	}
-	s.reads = reads{
-		host:       some(func(r *rule) bool { return r.host.pattern != "" || r.reads(fieldHost) }),
-		status:     some(func(r *rule) bool { return r.reads(fieldStatus) || r.reads(fieldStatusClass) }),
-		errors:     some(func(r *rule) bool { return r.reads(fieldError) }),
-		form:       some(func(r *rule) bool { return r.reads(fieldForm) }),
-		exchange:   fact(factExchange, fieldExchange),
-		routingKey: fact(factRoutingKey, fieldRoutingKey),
-		queue:      fact(factQueue, fieldQueue),
-		topic:      fact(factTopic, fieldTopic),
-		namespace:  fact(factNamespace, fieldNamespace),
 	}
 }

@@ -66,7 +66,7 @@ func (p *path) isMember(s *shape) (member, told bool) {
 	return false, false
 }
 
-// appendRoute appends the words of the path as key segments. The last one is left out if it is what
+// route appends the words of the path as key segments. The last one is left out if it is what
 // gave the action, so that the key is servers.detail.GET and not servers.detail.detail.GET.
 func (w *keyWriter) route(p *path, s *shape, method, action string) {
 	last := -1
