@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -80,6 +81,7 @@ type Source struct {
 
 	waits   waits
 	log     func() *zap.Logger
+	mu      sync.Mutex // guards running: the admin API may ask while the configuration stops
 	running *tap
 	key     poolKey
 	tracer  *spanbuilder.Tracer
@@ -193,19 +195,19 @@ func (s *Source) Start(t *spanbuilder.Tracer) error {
 	if err != nil {
 		return fmt.Errorf("rabbitmq: %w", err)
 	}
-	s.running, s.key, s.tracer = v.(*tap), key, t
-	s.running.push(t)
+	s.key, s.tracer = key, t
+	s.setRunning(v.(*tap)).push(t)
 	return nil
 }
 
 // Stop takes this configuration's Tracer away. The last one to stop ends the tap, which
 // acknowledges what it has, closes its connection within two seconds and ends all open spans.
 func (s *Source) Stop() error {
-	if s.running == nil {
+	running := s.nowRunning()
+	if running == nil {
 		return nil
 	}
-	running := s.running
-	s.running = nil
+	s.setRunning(nil)
 	ended, err := taps.Delete(s.key)
 	if !ended { // else Destruct needed the Tracer, to end the open spans
 		running.remove(s.tracer)
@@ -215,10 +217,24 @@ func (s *Source) Stop() error {
 
 // Status returns a Status, for the admin API.
 func (s *Source) Status() any {
-	if s.running == nil {
+	running := s.nowRunning()
+	if running == nil {
 		return Status{Mode: s.mode()}
 	}
-	return s.running.status()
+	return running.status()
+}
+
+func (s *Source) nowRunning() *tap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running
+}
+
+func (s *Source) setRunning(t *tap) *tap {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = t
+	return t
 }
 
 func (s *Source) mode() string {
