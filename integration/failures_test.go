@@ -16,7 +16,7 @@ func TestAFailedCallCarriesTheClassOfItsException(t *testing.T) {
 
 	trace := awaitTrace(t, l.zipkin.ZipkinAPI, service(t), 3)
 	for _, kind := range []string{"CLIENT", "SERVER"} {
-		require.Equal(t, "InstanceBroken", find(trace, kind, " fail").Tags["error"], drawing(trace))
+		require.Equal(t, "InstanceBroken", find(trace, kind, "fail").Tags["error"], drawing(trace))
 	}
 	require.Equal(t, "500", find(trace, "SERVER", "/action").Tags["error"])
 	for _, s := range trace {

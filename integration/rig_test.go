@@ -90,7 +90,7 @@ func awaitTap(t *testing.T, c *harness.Calltap) {
 		if err != nil {
 			return err
 		}
-		if len(s.Sources) != 1 || s.Sources[0].Status["state"] != "consuming" {
+		if len(s.Sources) != 1 || s.Sources[0].Status["connected"] != true {
 			return fmt.Errorf("the tap does not consume: %v", s.Sources)
 		}
 		return nil

@@ -3,6 +3,7 @@ package harness
 import (
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -39,8 +40,19 @@ func ShowOnFailure(t testing.TB, programs ...*Process) {
 	t.Cleanup(func() {
 		for _, p := range programs {
 			if t.Failed() && p != nil {
-				t.Logf("---- %s (%s) ----\n%s", p.Name, p.log, tail(p.Output()))
+				t.Logf("---- %s (%s) ----\n%s", p.Name, p.log, tail(withoutQuestions(p.Output())))
 			}
 		}
 	})
+}
+
+// withoutQuestions leaves out the lines by which Caddy logs that a test asked its admin API.
+func withoutQuestions(log string) string {
+	var b strings.Builder
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, `"logger":"admin.api"`) {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
 }
