@@ -3,6 +3,7 @@ package stats
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -43,7 +44,7 @@ func scrape(t *testing.T, p *emit.Pipeline) map[string]float64 {
 }
 
 func TestBooksBalanceInPrometheusToo(t *testing.T) {
-	p := emit.New(emit.Options{}, emitter{"zipkin"}, emitter{"log"}, emitter{"log"})
+	p := emit.New(emit.Options{Interval: time.Hour}, emitter{"zipkin"}, emitter{"log"}, emitter{"log"})
 	for i := range 5 {
 		s := span.Span{TraceID: span.TraceID{Low: 1}, ID: span.ID(i), Start: 1, Sampled: true} // the first is poisoned
 		p.Offer(&s)
