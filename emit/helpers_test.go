@@ -27,11 +27,11 @@ type probe struct {
 	closed atomic.Int32
 }
 
-func (p *probe) Name() string    { return p.name }
+func (p *probe) Name() string { return p.name }
 
 func (p *probe) Unsampled() bool { return p.unsampled }
 
-func (p *probe) Close() error    { p.closed.Add(1); return nil }
+func (p *probe) Close() error { p.closed.Add(1); return nil }
 
 func (p *probe) Emit(ctx context.Context, batch []span.Span) Outcome {
 	if p.busy.Add(1) != 1 {
