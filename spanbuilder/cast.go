@@ -14,6 +14,12 @@ type cast struct {
 	sender    processRef
 	under     span.ID // what caused it, zero if no RPC
 	newer     *cast
+
+	// Of a message without id; see anonymous.go.
+	anonymous bool
+	gone      bool
+	alike     *cast // the next of the same look
+	last      *cast // of the first of a look
 }
 
 // sending is the publish of c.
@@ -24,21 +30,27 @@ func (c *cast) sending() sending {
 // castTable holds the casts of the last minute, the oldest out first.
 type castTable struct {
 	byKey          map[key]*cast
+	handedOut      map[key]*cast // the last by look and queue
 	oldest, newest *cast
 	n, max         int // n counts the list: a key that is used again has one entry in the map only
 	count          *counters
 }
 
 func (s *castTable) init(limit int, c *counters) {
-	s.byKey, s.max, s.count = make(map[key]*cast), limit, c
+	s.byKey, s.handedOut = make(map[key]*cast), make(map[key]*cast)
+	s.max, s.count = limit, c
 }
 
-func (s *castTable) add(k key, now int64) *cast {
+func (s *castTable) add(c *cast) {
+	s.push(c)
+	s.byKey[c.key] = c
+}
+
+func (s *castTable) push(c *cast) {
 	if s.n >= s.max {
 		s.count.forgotten.Add(1)
 		s.pop()
 	}
-	c := &cast{key: k, first: now}
 	if s.newest != nil {
 		s.newest.newer = c
 	} else {
@@ -46,8 +58,6 @@ func (s *castTable) add(k key, now int64) *cast {
 	}
 	s.newest = c
 	s.n++
-	s.byKey[k] = c
-	return c
 }
 
 // pop forgets the oldest. Its key may be a newer cast's by now.
@@ -58,7 +68,10 @@ func (s *castTable) pop() {
 	if s.oldest == nil {
 		s.newest = nil
 	}
-	if s.byKey[c.key] == c {
+	switch {
+	case c.anonymous:
+		s.unqueue(c)
+	case s.byKey[c.key] == c:
 		delete(s.byKey, c.key)
 	}
 }
@@ -73,4 +86,5 @@ func (s *castTable) clear() {
 	for s.oldest != nil {
 		s.pop()
 	}
+	clear(s.handedOut)
 }

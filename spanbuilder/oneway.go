@@ -4,46 +4,45 @@ package spanbuilder
 // each delivery is a CONSUMER below it. When the consumer's work ends cannot be seen: it stays a possible
 // cause of further messages for a while.
 func (p *Pairer) oneWay(t *Tracer, m *Message) {
-	k := messageKey(m)
-	unique := uniqueID(m.ID)
 	if m.OneSided {
-		p.mirrored(t, m, k, unique)
+		p.mirrored(t, m, messageKey(m), uniqueID(m.ID))
 		return
 	}
-	sender := p.learnOneWay(m)
-	var s *cast
-	if m.ID != "" {
-		s = p.casts.byKey[k]
-	}
-	if m.Point == Published {
-		if s != nil && s.published != 0 && unique {
-			p.again(m)
-			return
-		}
-		p.produce(t, m, p.castOf(t, m, s, k, unique, sender))
+	at := p.learnOneWay(m)
+	if m.ID == "" {
+		p.anonymous(t, m, at)
 		return
 	}
-	p.consume(t, m, p.castOf(t, m, s, k, unique, processRef{}), sender)
+	k := messageKey(m)
+	s := p.casts.byKey[k]
+	switch {
+	case m.Point == Delivered && s == nil:
+		p.consume(t, m, p.addCast(t, m, k, processRef{}), at)
+	case m.Point == Delivered:
+		p.consume(t, m, s, at)
+	case s == nil || s.published != 0 && !uniqueID(m.ID):
+		p.produce(t, m, p.addCast(t, m, k, at))
+	case s.published != 0:
+		p.again(m)
+	default:
+		s.sender = at
+		p.produce(t, m, s)
+	}
 }
 
-// castOf returns s if the message continues it, else a new cast.
-func (p *Pairer) castOf(t *Tracer, m *Message, s *cast, k key, unique bool, sender processRef) *cast {
-	if s != nil && (m.Point == Delivered || s.published == 0) {
-		return s
+func (p *Pairer) addCast(t *Tracer, m *Message, k key, sender processRef) *cast {
+	ids := k
+	if !uniqueID(m.ID) {
+		ids = k.salted(m.Time)
 	}
-	if m.ID == "" {
-		s = &cast{key: k, first: m.Time} // no later message could be known for this one's
-	} else {
-		s = p.casts.add(k, m.Time)
-	}
-	s.ids, s.seq, s.sender = k, p.seq, sender
-	if !unique {
-		s.ids = k.salted(m.Time)
-		if m.ID == "" {
-			s.ids = s.ids.salted(int64(p.seq))
-		}
-	}
-	s.place, s.origin, _ = p.locate(t, m, s.ids, sender)
+	s := p.newCast(t, m, k, ids, sender)
+	p.casts.add(s)
+	return s
+}
+
+func (p *Pairer) newCast(t *Tracer, m *Message, k, ids key, sender processRef) *cast {
+	s := &cast{key: k, ids: ids, seq: p.seq, first: m.Time, sender: sender, anonymous: m.ID == ""}
+	s.place, s.origin, _ = p.locate(t, m, ids, sender)
 	return s
 }
 
@@ -118,11 +117,11 @@ func (p *Pairer) mirrored(t *Tracer, m *Message, k key, unique bool) {
 		}
 		p.recent.add(k)
 	}
-	s := &cast{key: k, ids: k, seq: p.seq, first: m.Time}
+	ids := k
 	if !unique {
-		s.ids = k.salted(m.Time).salted(int64(p.seq))
+		ids = k.salted(m.Time).salted(int64(p.seq))
 	}
-	s.place, s.origin, _ = p.locate(t, m, s.ids, processRef{})
+	s := p.newCast(t, m, k, ids, processRef{})
 	if m.Form == FormCall {
 		p.count.calls.Add(1)
 		p.mirroredClientSpan(t, m, s)

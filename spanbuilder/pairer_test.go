@@ -315,14 +315,38 @@ func TestCastsAreMoments(t *testing.T) {
 	require.EqualValues(t, 1, stats.Redelivered)
 }
 
-func TestACastWithoutIdentityIsNeverTakenForAnother(t *testing.T) {
-	m := Message{Time: t0, Point: Published, Form: FormCast, Exchange: "x", RoutingKey: "k", Method: "m"}
-	d := m
-	d.Point, d.Queue = Delivered, "q"
-	got, stats := observed(t, m, m, d, d)
-	require.Len(t, got, 4)
-	require.Len(t, got.byID(), 4)
-	require.EqualValues(t, 2, stats.Casts)
+// Plain publishers give their messages no id.
+func TestCastsWithoutIDsAreMatchedInTheOrderOfTheirQueue(t *testing.T) {
+	at := func(ms int64, point Point, queue string) Message {
+		return Message{Time: t0 + ms*1000, Point: point, Form: FormCast, Exchange: "x", RoutingKey: "k", Method: "m", Size: 7, Queue: queue}
+	}
+	other := at(2, Published, "")
+	other.Size = 8
+	redelivered := at(9, Delivered, "q")
+	redelivered.Redelivered = true
+	got, stats := observed(t,
+		at(0, Delivered, "q"), // a backlog from before
+		at(1, Published, ""), other, at(3, Published, ""),
+		at(4, Delivered, "q"), at(5, Delivered, "r"), at(6, Delivered, "q"), at(7, Delivered, "r"), redelivered,
+		at(10, Delivered, "q"),
+		at(100_000, Published, ""), at(100_001, Delivered, "q"), // the others are long forgotten
+	)
+	checkShape(t, got)
+	waits := map[int64]int64{}
+	ids := got.byID()
+	for _, s := range got.where(span.KindConsumer, "") {
+		waits[(s.Start-t0)/1000] = (s.Start - ids[s.Parent].Start) / 1000
+		if s.Parent != 0 {
+			require.Equal(t, "guessed", tag(s, "calltap.parent"))
+			require.Equal(t, ids[s.Parent].TraceID, s.TraceID)
+		} else {
+			waits[(s.Start-t0)/1000] = -1
+		}
+	}
+	require.Equal(t, map[int64]int64{0: -1, 4: 3, 5: 4, 6: 3, 7: 4, 10: -1, 100_001: 1}, waits)
+	require.EqualValues(t, 4, stats.Casts)
+	require.EqualValues(t, 2, stats.OrphanDeliveries)
+	require.EqualValues(t, 1, stats.Redelivered)
 }
 
 func TestUnroutableCasts(t *testing.T) {

@@ -239,6 +239,9 @@ func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key, r *route)
 	}
 	s, room := p.oneWaySpan(m, l, c, r)
 	s.Kind, s.ID, s.Parent = span.KindConsumer, ids.id(consumerDomain), c.ids.id(producerDomain)
+	if c.anonymous && c.published == 0 {
+		s.Parent = c.origin.parent // its publish cannot be found, should it come
+	}
 	s.Local.Service = servedBy(l, r.topic)
 	s.Remote.Service = p.processes.label(c.sender)
 	s.Notes = room.note("received", m.Time)
@@ -250,6 +253,10 @@ func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key, r *route)
 	}
 	if m.Redelivered {
 		s.Tags = append(s.Tags, span.Tag{Key: "redelivered", Value: "true"})
+	}
+	if c.anonymous && c.published != 0 {
+		p.count.guessedParents.Add(1)
+		s.Tags = append(s.Tags, span.Tag{Key: "calltap.parent", Value: "guessed"})
 	}
 	p.emit(t)
 	return l
