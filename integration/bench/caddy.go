@@ -73,16 +73,29 @@ func (s *site) fetch(ctx context.Context, path string) ([]byte, error) {
 	return body, err
 }
 
-// books are the pipeline's counters in /calltap/status.
+// status is what this rig reads of /calltap/status.
+type status struct {
+	Pipeline pipeline `json:"pipeline"`
+	Sources  []struct {
+		Status struct {
+			Pairer struct {
+				Open int64 `json:"open"`
+			} `json:"pairer"`
+		} `json:"status"`
+	} `json:"sources"`
+}
+
+type pipeline struct {
+	Emitters []books `json:"emitters"`
+}
+
+// books are the counters of one emitter.
 type books struct {
+	Name     string           `json:"name"`
 	Accepted int64            `json:"accepted"`
 	Emitted  int64            `json:"emitted"`
 	Queued   int64            `json:"queued"`
 	Dropped  map[string]int64 `json:"dropped"`
-	Emitters []struct {
-		Name string `json:"name"`
-		books
-	} `json:"emitters"`
 }
 
 func (b books) droppedSum() int64 {
@@ -93,26 +106,32 @@ func (b books) droppedSum() int64 {
 	return n
 }
 
+// open is the number of RPC calls that await their reply.
+func (s status) open() (n int64) {
+	for _, source := range s.Sources {
+		n += source.Status.Pairer.Open
+	}
+	return n
+}
+
 // of gives the books of one emitter.
-func (b books) of(name string) books {
-	for _, e := range b.Emitters {
+func (p *pipeline) of(name string) books {
+	for _, e := range p.Emitters {
 		if e.Name == name {
-			return e.books
+			return e
 		}
 	}
 	return books{}
 }
 
 // status reads the live counters of calltap.
-func (s *site) status(ctx context.Context) (books, error) {
+func (s *site) status(ctx context.Context) (status, error) {
+	var page status
 	body, err := s.fetch(ctx, "/calltap/status")
 	if err != nil {
-		return books{}, err
+		return page, err
 	}
-	var page struct {
-		Pipeline books `json:"pipeline"`
-	}
-	return page.Pipeline, json.Unmarshal(body, &page)
+	return page, json.Unmarshal(body, &page)
 }
 
 // profileCPU stores a CPU profile taken over the next seconds.

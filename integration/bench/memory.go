@@ -87,18 +87,22 @@ func (r *rig) openCallMemory(ctx context.Context, up *upstream, bare float64) er
 	if err != nil {
 		return err
 	}
+	page, err := x.status(ctx)
+	if err != nil {
+		return err
+	}
 	open, peak := mib(x.rss()), mib(x.peakRSS())
-	note := fmt.Sprintf("%d calls published in %.0f s and never answered; idle %.0f, now %.0f, peak %.0f MiB", openCalls, took.Seconds(), idle, open, peak)
+	note := fmt.Sprintf("%d open after %.0f s of publishing; idle %.0f, now %.0f, peak %.0f MiB", page.open(), took.Seconds(), idle, open, peak)
 	r.board.add(figure{"memory", "100,000 open calls, peak RSS above plain Caddy", peak - bare, "MiB", goal{}, note})
 	r.board.add(figure{"memory", "an open call", (open - idle) * mebibyte / openCalls, "bytes", goal{}, "settled RSS above idle"})
 	return r.fillQueue(ctx, x, bare, "open calls and dead Zipkin under load", 0)
 }
 
-// awaitTap waits for n queues to hang on the firehose.
+// awaitTap waits until n consumers hang on the node; the feeder's own come later.
 func awaitTap(ctx context.Context, node *rabbit.Node, n int) error {
-	return until(ctx, 20*time.Second, "the tap's queue at the firehose", func() bool {
-		out, err := node.Run("list_bindings", "source_name")
-		return err == nil && strings.Count(out, "amq.rabbitmq.trace") == n
+	return until(ctx, 30*time.Second, "the tap to consume", func() bool {
+		out, err := node.Run("list_consumers", "--no-table-headers", "queue_name")
+		return err == nil && len(strings.Fields(out)) == n
 	})
 }
 
@@ -152,28 +156,28 @@ func (r *rig) blackHoleMemory(ctx context.Context, up *upstream, bare float64) e
 func (r *rig) fillQueue(ctx context.Context, x *subject, bare float64, what string, exact int64) error {
 	const atMostSeconds, afterwards = 60, 4
 	var full, seconds int
-	var b books
+	var page status
 	for ; seconds < atMostSeconds && full < afterwards; seconds++ {
 		n, _, err := x.load.run(time.Second)
 		if err != nil {
 			return err
 		}
 		x.requests += int64(n)
-		if b, err = x.status(ctx); err != nil {
+		if page, err = x.status(ctx); err != nil {
 			return err
 		}
-		if b.of("zipkin").droppedSum() > 0 {
+		if page.Pipeline.of("zipkin").droppedSum() > 0 {
 			full++
 		}
 	}
 	if err := x.rest(ctx, 20*time.Second); err != nil {
 		return err
 	}
-	b, err := x.status(ctx)
+	page, err := x.status(ctx)
 	if err != nil {
 		return err
 	}
-	z := b.of("zipkin")
+	z := page.Pipeline.of("zipkin")
 	r.board.add(figure{"memory", what + ", peak RSS above plain Caddy", mib(x.peakRSS()) - bare, "MiB", goal{},
 		fmt.Sprintf("%d s of load; now %.0f MiB; Zipkin's books: accepted %d, queued %d, dropped %v", seconds, mib(x.rss()), z.Accepted, z.Queued, z.Dropped)})
 	lost := z.Accepted - z.Emitted - z.Queued - z.droppedSum()

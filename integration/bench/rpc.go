@@ -14,7 +14,7 @@ import (
 
 const (
 	rpcRounds = 9
-	rpcBoots  = 130 // a round; 58 events each, well within the tap's queue of 20,000
+	rpcBoots  = 110 // a round; 58 events each, well within the tap's queue of 20,000
 )
 
 // rpcSubject is one consumer of the firehose, with the CPU seconds an event of every round.
