@@ -77,16 +77,27 @@ func (c *captureReader) readLine() (tooLong bool, err error) {
 	}
 }
 
-// parseCapture makes a Record of one line. Its errors quote nothing of the line, which may hold secrets.
-func parseCapture(line []byte, r *dialect.Record) error {
-	var l struct {
-		TS         float64        `json:"ts"`
-		RoutingKey string         `json:"routing_key"`
-		Headers    map[string]any `json:"headers"`
-		Body       []byte         `json:"body_b64"`
+// captureLine is one line as it stands.
+type captureLine struct {
+	TS         float64        `json:"ts"`
+	RoutingKey string         `json:"routing_key"`
+	Headers    map[string]any `json:"headers"`
+	Body       []byte         `json:"body_b64"`
+}
+
+// decodeLine's errors quote nothing of the line, which may hold secrets.
+func decodeLine(line []byte) (l captureLine, err error) {
+	if err = json.Unmarshal(line, &l); err != nil {
+		err = describeJSON(err)
 	}
-	if err := json.Unmarshal(line, &l); err != nil {
-		return describeJSON(err)
+	return l, err
+}
+
+// parseCapture makes a Record of one line.
+func parseCapture(line []byte, r *dialect.Record) error {
+	l, err := decodeLine(line)
+	if err != nil {
+		return err
 	}
 	t, ok := micros(l.TS)
 	if !ok {

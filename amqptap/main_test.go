@@ -38,7 +38,7 @@ func broker(t testing.TB) *rabbit.Node {
 	shared.once.Do(func() {
 		var dir string
 		if dir, shared.err = os.MkdirTemp("", "calltap-rabbit-"); shared.err == nil {
-			shared.node, shared.err = rabbit.Launch(dir)
+			shared.node, shared.err = rabbit.Launch(dir, "rabbitmq_management")
 		}
 		if shared.err == nil {
 			_, shared.err = shared.node.Run("trace_on")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -45,6 +46,12 @@ func (t *tap) connectAndConsume(ctx context.Context, said *saidOnce) *trouble {
 	t.counters.connects.Add(1)
 	t.live.up(s.server(), s.queue)
 	t.found(s, said)
+
+	var checks sync.WaitGroup
+	defer checks.Wait()
+	checking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	checks.Go(func() { t.warnOfPolicies(checking, s.queue) })
 	return t.consume(ctx, s, said)
 }
 

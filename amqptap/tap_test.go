@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/calltap/calltap/span"
 )
@@ -173,6 +174,32 @@ func TestMissingVHost(t *testing.T) {
 	tap := start(t, &Source{URL: node.URL() + "nowhere"})
 	_, fields := tap.awaitLog(t, "cannot tap the broker")
 	require.Contains(t, fields["advice"], "rabbitmqctl add_vhost 'nowhere'")
+}
+
+func TestPolicyThatMakesTheQueueDangerous(t *testing.T) {
+	node := broker(t)
+	node.Ctl(t, "set_policy", "all-of-them", ".*", `{"dead-letter-exchange": "amq.fanout", "overflow": "reject-publish"}`, "--apply-to", "queues")
+	t.Cleanup(func() { node.Ctl(t, "clear_policy", "all-of-them") })
+	tap := start(t, &Source{URL: node.URL(), Management: node.Management()})
+	_, fields := tap.awaitLog(t, "A POLICY MAKES THE TAP'S QUEUE DANGEROUS")
+	require.Equal(t, "all-of-them", fields["policy"])
+	require.Equal(t, "dead-letter-exchange: amq.fanout", fields["definition"])
+	require.Eventually(t, func() bool {
+		return tap.logs.FilterField(zap.String("definition", "overflow: reject-publish")).Len() == 1
+	}, patience, 10*time.Millisecond)
+	tap.seesCalls(t, node.URL(), "policed", 1)
+}
+
+func TestManagementThatMayNotBeUsed(t *testing.T) {
+	node := broker(t)
+	node.Ctl(t, "add_user", "untagged", "pw-of-untagged")
+	t.Cleanup(func() { node.Ctl(t, "delete_user", "untagged") })
+	node.Ctl(t, "set_permissions", "untagged", ".*", ".*", ".*")
+	tap := start(t, &Source{URL: node.URLFor("untagged", "pw-of-untagged"), Management: node.Management()})
+	_, fields := tap.awaitLog(t, "cannot check the policies")
+	require.Contains(t, fields["error"], "401")
+	require.Contains(t, fields["advice"], "rabbitmqctl set_user_tags 'untagged' management")
+	tap.seesCalls(t, node.URL(), "unchecked", 1)
 }
 
 func TestReloadKeepsConnectionAndOpenCalls(t *testing.T) {

@@ -235,6 +235,9 @@ func (s *scanner) skip() bool {
 			if s.level == 1 {
 				if end := shortString(b, i); end > 0 {
 					i = end
+					if i+1 < len(b) && b[i+1] == ' ' && (b[i] == ':' || b[i] == ',') {
+						i += 2 // as Python writes it
+					}
 					continue
 				}
 			}

@@ -35,6 +35,7 @@ var ErrNotInstalled = errors.New("rabbitmq-server is not installed (Debian: apt-
 type Node struct {
 	Port int // AMQP, on 127.0.0.1
 
+	http  int // of the management plugin
 	name  string
 	dir   string
 	bin   string // folder of rabbitmq-server and rabbitmqctl
@@ -45,19 +46,21 @@ type Node struct {
 	out   *os.File
 }
 
-// Launch boots a new node that keeps everything in dir, and returns when it takes connections.
+// Launch boots a new node that keeps everything in dir, and returns when it takes connections. It has
+// the named plugins, such as rabbitmq_management, whose API Management then tells.
 // Its errors hold the end of the broker's output. The caller must call Shutdown.
-func Launch(dir string) (*Node, error) {
+func Launch(dir string, plugins ...string) (*Node, error) {
 	bin, err := findServer()
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(3)
+	ports, err := freePorts(4)
 	if err != nil {
 		return nil, err
 	}
 	n := &Node{
 		Port: ports[0],
+		http: ports[3],
 		name: fmt.Sprintf("calltap-%d@localhost", ports[0]),
 		dir:  dir,
 		bin:  bin,
@@ -68,7 +71,7 @@ func Launch(dir string) (*Node, error) {
 			return nil, err
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "enabled_plugins"), []byte("[].\n"), 0o600); err != nil {
+	if err := n.configure(plugins); err != nil {
 		return nil, err
 	}
 	if err := n.boot(); err != nil {
@@ -86,6 +89,9 @@ func (n *Node) URLFor(user, password string) string {
 	u := url.URL{Scheme: "amqp", User: url.UserPassword(user, password), Host: n.addr(), Path: "/"}
 	return u.String()
 }
+
+// Management is the base URL of the management API, if the node has that plugin.
+func (n *Node) Management() string { return fmt.Sprintf("http://127.0.0.1:%d", n.http) }
 
 // Dir is where the node keeps everything.
 func (n *Node) Dir() string { return n.dir }
@@ -202,6 +208,23 @@ func (n *Node) awaitGone(patience time.Duration) {
 func (n *Node) killGroup() { _ = syscall.Kill(-n.guard.Process.Pid, syscall.SIGKILL) }
 
 func (n *Node) addr() string { return fmt.Sprintf("127.0.0.1:%d", n.Port) }
+
+// configure writes what the node reads beside its environment.
+func (n *Node) configure(plugins []string) error {
+	files := map[string]string{
+		"enabled_plugins": "[" + strings.Join(plugins, ",") + "].\n",
+		"rabbitmq.conf":   "",
+	}
+	if len(plugins) > 0 {
+		files["rabbitmq.conf"] = fmt.Sprintf("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %d\n", n.http)
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // environment isolates the node: name, cookie (HOME), epmd, ports and folders are its own, and
 // every Erlang VM, rabbitmqctl's included, listens on the loopback only.
