@@ -44,6 +44,9 @@ func newHTTPIndex(rules []rule) *httpIndex {
 			x.add(&rules[i], int32(i))
 		}
 	}
+	if named := x.methods[otherMethod]; named != nil { // a rule for _OTHER, by that name
+		x.other = named
+	}
 	return x
 }
 

@@ -22,12 +22,13 @@ func TestFirstMatchWins(t *testing.T) {
 		keyrules.Rule{Host: "*.example.org", Path: "/h", Key: "six"},
 		keyrules.Rule{Host: "api:8080", Path: "/h", Key: "seven"},
 		keyrules.Rule{Path: "/h", Key: "eight.{host}"},
+		keyrules.Rule{Methods: []string{"_OTHER"}, Path: "/odd", Key: "nine.{method}"},
 	)
 	for call, key := range map[string]string{
 		"GET /a/b": "one", "GET /a/b/": "one", "GET /a/b/c": "three", "POST /a/b": "three", "GET /a": "three",
 		"PURGE /a/x/c": "three", "PURGE /z/y": "five.PURGE", "GET /h host=Www.Example.ORG:80": "six",
 		"GET /h host=api:8080": "seven", "GET /h host=api": "eight.api", "GET /h host=[::1]:80": "eight.___1_",
-		"GET /ab": "http.ab.index.GET", "BREW /a": "three", "BREW /": "http._OTHER",
+		"GET /ab": "http.ab.index.GET", "BREW /a": "three", "BREW /odd": "nine._OTHER", "GET /odd": "http.odd.index.GET", "BREW /": "http._OTHER",
 	} {
 		method, rest, _ := strings.Cut(call, " ")
 		path, host, _ := strings.Cut(rest, " host=")

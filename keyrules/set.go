@@ -40,9 +40,6 @@ func (s *Set) Peek(method, host, path string) Hint {
 	if !s.ignores && !post {
 		return Hint{}
 	}
-	if _, known := s.methods[method]; !known {
-		method = otherMethod
-	}
 	p := newPath(path)
 	r := s.rule(s.http.find(s.rules, method, cut(host), &p))
 	return Hint{Ignore: r.ignore, Body: post && !r.ignore && r.wantsBody(&p)}

@@ -1,0 +1,5 @@
+//go:build race
+
+package keyrules_test
+
+const raceEnabled = true
