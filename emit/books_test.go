@@ -57,9 +57,10 @@ func TestBooksBalanceAtAnyMoment(t *testing.T) {
 			return Outcome{Emitted: rand.IntN(3*len(b)) - len(b), Dropped: map[string]int{"x": -3, "y": len(b)}}
 		}},
 	}
-	p := New(Options{MaxSpans: 2000, Interval: time.Millisecond}, emitters...)
+	const bound = 8000
+	p := New(Options{MaxSpans: bound, Interval: time.Millisecond}, emitters...)
 
-	const offerers, each = 4, 40_000
+	const offerers, each = 4, 20_000
 	var good, poisoned, unsampled atomic.Int64
 	var offering, reading sync.WaitGroup
 	for g := range offerers {
@@ -77,6 +78,9 @@ func TestBooksBalanceAtAnyMoment(t *testing.T) {
 					good.Add(1)
 				}
 				p.Offer(&s)
+				if i%100 == 0 {
+					runtime.Gosched() // so that some are sent and some are dropped
+				}
 			}
 		})
 	}
@@ -89,7 +93,7 @@ func TestBooksBalanceAtAnyMoment(t *testing.T) {
 			require.GreaterOrEqual(t, st.Accepted, last.Accepted)
 			require.GreaterOrEqual(t, st.Emitted, last.Emitted)
 			for _, a := range st.Emitters {
-				require.LessOrEqual(t, a.Queued, int64(2000), a.Name)
+				require.LessOrEqual(t, a.Queued, int64(bound), a.Name)
 			}
 			last = st
 			readings.Add(1)
@@ -121,8 +125,8 @@ func TestBooksBalanceAtAnyMoment(t *testing.T) {
 		require.EqualValues(t, a.Accepted-poisoned.Load()-full, len(in), "%s was given what the books say", a.Name)
 	}
 	require.Zero(t, st.Emitters[4].Emitted)
-	t.Logf("%d readings balanced; %d spans accepted over %d emitters, dropped %v",
-		readings.Load(), st.Accepted, len(emitters), st.Dropped)
+	t.Logf("%d readings balanced; %d emitters: %d spans accepted, %d emitted, dropped %v",
+		readings.Load(), len(emitters), st.Accepted, st.Emitted, st.Dropped)
 }
 
 func TestQueuedIsWhatLiesInBufferQueueAndHands(t *testing.T) {
