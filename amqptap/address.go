@@ -88,6 +88,9 @@ func parseAddress(address string) (amqp.URI, error) {
 	if err != nil {
 		return amqp.URI{}, errors.New("the broker's URL is malformed: want amqp://USER:PASSWORD@HOST:PORT/VHOST")
 	}
+	if u.User == nil { // not guest yet: a certificate may say who we are
+		uri.Username, uri.Password = "", ""
+	}
 	return uri, nil
 }
 

@@ -22,7 +22,7 @@ func TestPlaceholdersInAddresses(t *testing.T) {
 		"amqp://{env.TAP_USER}:{env.TAP_PASSWORD}@{env.TAP_HOST}/v": {Scheme: "amqp", Host: "broker.example", Port: 5673, Username: "us:er", Password: "p@ss:w/rd?# +%41", Vhost: "v"},
 		"amqps://tap:{file." + file + "}@127.0.0.1":                 {Scheme: "amqps", Host: "127.0.0.1", Port: 5671, Username: "tap", Password: "from/a@file", Vhost: "/"},
 		"{env.TAP_URL}":                {Scheme: "amqp", Host: "h", Port: 5672, Username: "u", Password: "p@ss", Vhost: "v/"},
-		"amqp://127.0.0.1/":            {Scheme: "amqp", Host: "127.0.0.1", Port: 5672, Username: "guest", Password: "guest", Vhost: "/"},
+		"amqp://127.0.0.1/":            {Scheme: "amqp", Host: "127.0.0.1", Port: 5672, Vhost: "/"},
 		"amqp://tap:x@[::1]:5672/%2Fa": {Scheme: "amqp", Host: "::1", Port: 5672, Username: "tap", Password: "x", Vhost: "/a"},
 	} {
 		require.NoError(t, checkAddress(address), address)
@@ -34,6 +34,25 @@ func TestPlaceholdersInAddresses(t *testing.T) {
 		uri.AuthMechanism = nil
 		require.Equal(t, want, uri, address)
 	}
+}
+
+func TestWhoTheTapIsWithoutAUser(t *testing.T) {
+	s := &Source{URL: "amqps://h/"}
+	set, err := s.resolve(caddy.NewReplacer())
+	require.NoError(t, err)
+	require.Equal(t, "guest", set.URI.Username)
+	require.Equal(t, "PLAIN", set.config().SASL[0].Mechanism())
+
+	s.TLS = &TLS{Cert: "c", Key: "k"}
+	set, err = s.resolve(caddy.NewReplacer())
+	require.NoError(t, err)
+	require.Equal(t, "EXTERNAL", set.config().SASL[0].Mechanism())
+	require.Contains(t, set.grant(), "'USER-OF-THE-CERTIFICATE'")
+
+	s.URL = "amqps://u:p@h/"
+	set, err = s.resolve(caddy.NewReplacer())
+	require.NoError(t, err)
+	require.Equal(t, "PLAIN", set.config().SASL[0].Mechanism(), "who names a user means it")
 }
 
 func TestBadAddressesAreRefusedWithoutBeingQuoted(t *testing.T) {

@@ -63,7 +63,7 @@ func (t *tap) warnOfPolicies(ctx context.Context, queue string) {
 		}
 		if err != nil {
 			t.log().Warn("cannot check the policies of the tap's queue", zap.String("error", redact(err.Error(), t.URI.Password)),
-				zap.String("advice", "the user needs a tag to use the management API: rabbitmqctl set_user_tags "+quote(t.URI.Username)+" management"))
+				zap.String("advice", "the user needs a tag to use the management API: rabbitmqctl set_user_tags "+quote(t.user())+" management"))
 			return
 		}
 		if p.Definition != nil {

@@ -90,7 +90,7 @@ func (t *tap) handshake(ctx context.Context, s *session) (err error) {
 
 func (s *settings) config() amqp.Config {
 	var auth amqp.Authentication = s.URI.PlainAuth()
-	if s.TLS != nil && s.TLS.Cert != "" && s.URI.Username == "" {
+	if s.URI.Username == "" {
 		auth = &amqp.ExternalAuth{} // the certificate says who we are
 	}
 	properties := amqp.Table{

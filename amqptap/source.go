@@ -35,7 +35,7 @@ func init() { caddy.RegisterModule(new(Source)) }
 type Source struct {
 	// The broker: amqp://USER:PASSWORD@HOST:PORT/VHOST or amqps://…, where an empty VHOST is "/". Placeholders
 	// {env.*} and {file.*} are resolved when the tap starts; those in user and password need not be
-	// percent-encoded. Without user and password it is guest.
+	// percent-encoded. Without user and password it is guest, or with tls.cert whom the certificate names.
 	URL string `json:"url"`
 
 	// Whether to bind to amq.rabbitmq.trace. Default: true unless mirror is given.
@@ -253,6 +253,9 @@ func (s *Source) resolve(repl *caddy.Replacer) (settings, error) {
 	uri, err := parseAddress(address)
 	if err != nil {
 		return settings{}, err
+	}
+	if uri.Username == "" && (s.TLS == nil || s.TLS.Cert == "") {
+		uri.Username, uri.Password = "guest", "guest"
 	}
 	management, err := resolveAddress(s.Management, repl)
 	if err != nil {

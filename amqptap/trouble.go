@@ -1,6 +1,7 @@
 package amqptap
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -35,6 +36,12 @@ func binding(exchange string) string { return "binding the queue to exchange " +
 // diagnose explains an error of one step. exchange is set while binding.
 func (s *settings) diagnose(doing, exchange string, err error) *trouble {
 	t := &trouble{doing: doing, err: err}
+	var stranger *tls.CertificateVerificationError
+	if errors.As(err, &stranger) {
+		t.advice = "the broker's certificate is not trusted, or for another name: give the file of its authority with tls { ca FILE }, and the host by the name in the certificate"
+		t.lasting = true
+		return t
+	}
 	var closed *amqp.Error
 	if !errors.As(err, &closed) {
 		return t
@@ -64,12 +71,20 @@ func (s *settings) diagnose(doing, exchange string, err error) *trouble {
 }
 
 func (s *settings) adviseLogin() string {
-	user := quote(s.URI.Username)
+	user := quote(s.user())
 	advice := fmt.Sprintf("create the user or correct its password: rabbitmqctl add_user %s PASSWORD (or change_password %s PASSWORD), then %s", user, user, s.grant())
 	if ip := net.ParseIP(s.URI.Host); s.URI.Username == "guest" && s.URI.Host != "localhost" && !ip.IsLoopback() {
 		advice += "; guest may log in from the broker's own machine only"
 	}
 	return advice
+}
+
+// user is the name that the broker knows the tap by, as far as it is known here.
+func (s *settings) user() string {
+	if s.URI.Username == "" {
+		return "USER-OF-THE-CERTIFICATE"
+	}
+	return s.URI.Username
 }
 
 func (s *settings) adviseVHost() string {
@@ -83,7 +98,7 @@ func (s *settings) grant() string {
 	for _, b := range s.bindings() {
 		read = append(read, regexp.QuoteMeta(b.Exchange)+"$")
 	}
-	return fmt.Sprintf("rabbitmqctl set_permissions -p %s %s %s %s %s", quote(s.URI.Vhost), quote(s.URI.Username),
+	return fmt.Sprintf("rabbitmqctl set_permissions -p %s %s %s %s %s", quote(s.URI.Vhost), quote(s.user()),
 		quote(own), quote(own), quote("^("+strings.Join(read, "|")+")"))
 }
 
