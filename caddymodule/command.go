@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -39,13 +40,16 @@ calltap or from any server with Zipkin's read API:
     trace show 463ac35736b21a585af7183fb1d4cf5f
     trace list --url http://127.0.0.1:9411 --error
 `,
-		CobraFunc: func(cmd *cobra.Command) {
-			cmd.AddCommand(traceListCommand(), traceShowCommand())
-			cmd.RunE = caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) {
-				return caddy.ExitCodeFailedStartup, errors.New("want 'trace list' or 'trace show ID'")
-			})
-		},
+		CobraFunc: func(cmd *cobra.Command) { setUpTrace(cmd) },
 	})
+}
+
+// setUpTrace gives the command its sub-commands.
+func setUpTrace(cmd *cobra.Command) *cobra.Command {
+	cmd.AddCommand(traceListCommand(), traceShowCommand())
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(*cobra.Command, []string) error { return errors.New("want 'trace list' or 'trace show ID'") }
+	return cmd
 }
 
 func traceListCommand() *cobra.Command {
@@ -155,7 +159,7 @@ func readAPI(ctx context.Context, base, what string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("reading the answer of %s: %w", base, err)
 	case resp.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("%s answers %s: %s", base, resp.Status, report.Printable(string(data)))
+		return nil, fmt.Errorf("%s answers %s: %s", base, resp.Status, report.Printable(strings.TrimSpace(string(data))))
 	case len(data) == maxAnswer:
 		return nil, fmt.Errorf("%s answers with more than %d MiB: narrow the question", base, maxAnswer>>20)
 	}
@@ -186,6 +190,9 @@ func apiClient(base string) (*http.Client, string, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", admin.Host)
 		}
 		return client, "http://127.0.0.1" + strings.TrimSuffix(adminBase, "/"), nil
+	}
+	if ip, err := netip.ParseAddr(admin.Host); admin.Host == "" || err == nil && ip.IsUnspecified() {
+		admin.Host = "localhost" // it listens everywhere
 	}
 	return client, "http://" + admin.JoinHostPort(0) + strings.TrimSuffix(adminBase, "/"), nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/span"
@@ -110,8 +111,11 @@ const defaultRule = "default"
 // the request line, which a long query must not keep in memory.
 func (q *request) shared(r *http.Request) (method, path string) {
 	method, path = q.method, q.path
-	if len(path) > maxPathTag {
-		path = path[:maxPathTag]
+	if n := maxPathTag; len(path) > n {
+		for n > maxPathTag-utf8.UTFMax && !utf8.RuneStart(path[n]) {
+			n--
+		}
+		path = path[:n]
 	}
 	if len(r.RequestURI) > maxSharedURI || len(path) > maxSharedURI {
 		method, path = strings.Clone(method), strings.Clone(path)

@@ -51,6 +51,9 @@ func run(t testing.TB, caddyfile string) {
 // stop ends Caddy and waits until calltap has let go of everything.
 func stop(t testing.TB) {
 	t.Helper()
+	if app := running.newest(); app != nil {
+		app.state.pipeline.exiting.Store(true) // dead sinks are given up after seconds, not half a minute
+	}
 	require.NoError(t, caddy.Stop())
 	released := make(chan struct{})
 	go func() { background.wg.Wait(); close(released) }()
@@ -152,6 +155,7 @@ func get(t testing.TB, url string, header ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequest(http.MethodGet, url, nil)
 	require.NoError(t, err)
+	req.Close = true // a reload closes idle connections, the admin endpoint's too
 	for i := 0; i < len(header); i += 2 {
 		req.Header[header[i]] = append(req.Header[header[i]], header[i+1])
 	}
