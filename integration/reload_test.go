@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -14,14 +15,13 @@ import (
 	"github.com/calltap/calltap/integration/harness"
 )
 
-// socketHandedOver takes new connections from a socket that outlives each configuration. Caddy's own way, one
-// socket a configuration by SO_REUSEPORT, lets the kernel reset connections that wait in the old one's
-// backlog, with calltap or without.
-var socketHandedOver = strings.Replace(novaCaddyfile, "calltap {\n\t\tservice", "bind fd/3\n\tcalltap {\n\t\tservice", 1)
-
+// The clients keep their connections and send a GET again that got no byte of an answer, as load balancers
+// do: while a server of net/http is being shut down, with calltap or without, it closes connections of
+// which it has just read a request, and the kernel resets those that wait for it. That such a request
+// left no span, and the second try one, is what the counts below show.
 func TestReloadUnderLoadFailsNoRequestAndKeepsEverySpan(t *testing.T) {
 	l := theLab(t)
-	c := startTapped(t, l, socketHandedOver)
+	c := startTapped(t, l, novaCaddyfile)
 	tap := tapOf(t, l)
 	before, err := l.zipkin.Collected()
 	require.NoError(t, err)
@@ -30,7 +30,7 @@ func TestReloadUnderLoadFailsNoRequestAndKeepsEverySpan(t *testing.T) {
 	const reloads = 12
 	for i := range reloads { // the rules differ each time, and so the configuration
 		rule := fmt.Sprintf("keys {\n\t\t\trule GET /reload/%d key reload.%d", i, i)
-		require.NoError(t, c.Write(strings.Replace(socketHandedOver, "keys {", rule, 1)))
+		require.NoError(t, c.Write(strings.Replace(novaCaddyfile, "keys {", rule, 1)))
 		require.NoError(t, c.Reload())
 		requireBalance(t, c)
 	}
@@ -109,6 +109,8 @@ func startLoad(t *testing.T, c *harness.Calltap, clients int) *load {
 	l := &load{halt: make(chan struct{})}
 	for range clients {
 		l.wait.Go(func() {
+			own := &http.Client{Transport: new(http.Transport), Timeout: patience}
+			defer own.CloseIdleConnections()
 			for {
 				select {
 				case <-l.halt:
@@ -117,7 +119,10 @@ func startLoad(t *testing.T, c *harness.Calltap, clients int) *load {
 				}
 				id := newTraceID()
 				requestID := "req-" + id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
-				a, err := try(c, "GET", "/v2.1/servers/7", "", "X-OpenStack-Request-ID", requestID)
+				a, err := tryWith(own, c, "GET", "/v2.1/servers/7", "", "X-OpenStack-Request-ID", requestID)
+				if err != nil {
+					a, err = tryWith(own, c, "GET", "/v2.1/servers/7", "", "X-OpenStack-Request-ID", requestID)
+				}
 				if err != nil || a.Status != 200 {
 					t.Logf("request failed: %v %+v", err, a)
 					l.failed.Add(1)

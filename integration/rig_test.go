@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -97,10 +99,18 @@ func awaitTap(t *testing.T, c *harness.Calltap) {
 	})
 }
 
-// service is a name that only this test uses: of its site, and as StatsD prefix.
+// service is a name that only this run of this test uses: of its site, and as StatsD prefix.
 func service(t *testing.T) string {
-	return strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	run, _ := runs.LoadOrStore(t, count.Add(1))
+	return fmt.Sprintf("%s-%d", name, run)
 }
+
+// runs numbers the runs of tests, of which -count makes several under one name.
+var (
+	runs  sync.Map // *testing.T to int64
+	count atomic.Int64
+)
 
 // answer is a response, read to its end.
 type answer struct {
@@ -121,6 +131,10 @@ func do(t *testing.T, c *harness.Calltap, method, path, body string, headers ...
 }
 
 func try(c *harness.Calltap, method, path, body string, headers ...string) (answer, error) {
+	return tryWith(noReuse, c, method, path, body, headers...)
+}
+
+func tryWith(client *http.Client, c *harness.Calltap, method, path, body string, headers ...string) (answer, error) {
 	req, err := http.NewRequest(method, c.URL()+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
@@ -129,7 +143,7 @@ func try(c *harness.Calltap, method, path, body string, headers ...string) (answ
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])
 	}
-	resp, err := noReuse.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return answer{}, err
 	}

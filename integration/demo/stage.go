@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"github.com/calltap/calltap/integration/harness"
@@ -150,6 +152,17 @@ func (s *stage) startCalltap() error {
 	if s.zipkin != nil {
 		options["CALLTAP_ZIPKIN"] = string(s.zipkin.ZipkinAPI) + "/api/v2/spans"
 	}
-	s.tap, err = harness.StartCalltap(filepath.Join(s.dir, "calltap"), s.dir, string(caddyfile), options)
+	s.tap, err = harness.StartCalltap(filepath.Join(s.dir, "calltap"), s.dir, s.adapt(string(caddyfile)), options)
 	return err
+}
+
+var zipkinLine = regexp.MustCompile(`(?m)^\s*zipkin .*\n`)
+
+// adapt changes two things of the example: the demo is not there for other machines, and it leaves alone
+// a Zipkin that it did not start.
+func (s *stage) adapt(caddyfile string) string {
+	if s.zipkin == nil {
+		caddyfile = zipkinLine.ReplaceAllString(caddyfile, "")
+	}
+	return strings.Replace(caddyfile, "{\n\tcalltap {", "{\n\tdefault_bind 127.0.0.1\n\tcalltap {", 1)
 }

@@ -3,7 +3,6 @@ package harness
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -39,8 +38,7 @@ type Calltap struct {
 type Options map[string]string
 
 // StartCalltap writes the Caddyfile into dir, starts the binary and waits for its admin API. The
-// Caddyfile finds its port in {$HTTP_PORT}, and all of options as {$NAME}. With `bind fd/3` it gets the
-// port's socket, already listening, as systemd would hand it over.
+// Caddyfile finds its port in {$HTTP_PORT}, and all of options as {$NAME}.
 func StartCalltap(bin, dir, caddyfile string, options Options) (*Calltap, error) {
 	ports, err := FreePorts(2)
 	if err != nil {
@@ -58,30 +56,12 @@ func StartCalltap(bin, dir, caddyfile string, options Options) (*Calltap, error)
 	if err := c.Write(caddyfile); err != nil {
 		return nil, err
 	}
-	var sockets []*os.File
-	if strings.Contains(caddyfile, "bind fd/3") {
-		socket, err := openSocket(c.HTTP)
-		if err != nil {
-			return nil, err
-		}
-		defer socket.Close()
-		sockets = append(sockets, socket)
-	}
 	c.Process, err = Run(Spec{
-		Name: "calltap", Path: bin, Dir: dir, Env: c.env, Files: sockets,
+		Name: "calltap", Path: bin, Dir: dir, Env: c.env,
 		Args:  []string{"run", "--config", c.config, "--adapter", "caddyfile"},
 		Ready: func(string) bool { return getJSON(c.AdminURL()+"/config/", nil) == nil },
 	})
 	return c, err
-}
-
-func openSocket(port int) (*os.File, error) {
-	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-	if err != nil {
-		return nil, err
-	}
-	defer listener.Close() // the file has a descriptor of its own
-	return listener.(*net.TCPListener).File()
 }
 
 // Write replaces the Caddyfile, to be loaded by `calltap reload`.

@@ -19,8 +19,6 @@ type Spec struct {
 	Env  []string // added to a minimal environment; the caller's own is not inherited
 	Dir  string   // working folder, home and place of the log
 
-	Files []*os.File // become the program's file descriptors 3, 4, …
-
 	// Ready is asked every 20 ms, with what the program printed so far. nil means at once.
 	Ready   func(output string) bool
 	Timeout time.Duration // for Ready; 0 is one minute
@@ -44,7 +42,7 @@ func Run(s Spec) (*Process, error) {
 	}
 	defer out.Close()
 	p.cmd = exec.Command(s.Path, s.Args...)
-	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = s.Dir, out, out, s.Files
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr = s.Dir, out, out
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.Dir, "LANG=C.UTF-8"}, s.Env...)
 	// A group of its own, so that Ctrl-C in a terminal reaches only us; and no life after ours.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
