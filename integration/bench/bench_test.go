@@ -176,3 +176,16 @@ func TestAFrozenSubjectTakesNoTime(t *testing.T) {
 	p.thaw()
 	require.NoError(t, until(t.Context(), 10*time.Second, "more work", func() bool { return p.cpu() > before }))
 }
+
+func TestTheBooksAreReadFromTheStatusPage(t *testing.T) {
+	var page status
+	require.NoError(t, json.Unmarshal([]byte(`{"pipeline":{"accepted":20,"emitters":[
+		{"name":"statsd","accepted":10,"emitted":10,"dropped":{}},
+		{"name":"zipkin","accepted":10,"emitted":4,"queued":3,"dropped":{"queue_full":2,"shutdown":1}}]},
+		"sources":[{"source":"rabbitmq","status":{"pairer":{"open":7}}}]}`), &page))
+	z := page.Pipeline.of("zipkin")
+	require.Equal(t, int64(3), z.droppedSum())
+	require.Equal(t, z.Accepted, z.Emitted+z.Queued+z.droppedSum())
+	require.Zero(t, page.Pipeline.of("log").Accepted)
+	require.Equal(t, int64(7), page.open())
+}

@@ -234,16 +234,25 @@ func (r *rig) checkArrival(ctx context.Context, name string, s *httpStage) error
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	missing := ""
+	note := fmt.Sprintf("%d of %d requests", s.zipkin.spans.Load(), s.calltap.requests)
 	if err != nil {
-		missing = "NOT ALL ARRIVED"
+		note += ", NOT ALL ARRIVED"
 	}
 	r.board.add(figure{"http", name + ": spans at Zipkin / requests", float64(s.zipkin.spans.Load()) / float64(s.calltap.requests), "ratio",
-		atLeast(1, ""), strings.TrimSpace(fmt.Sprintf("%d of %d requests, %s", s.zipkin.spans.Load(), s.calltap.requests, missing))})
+		atLeast(1, ""), note})
 	r.board.add(figure{"http", name + ": StatsD timers / requests", float64(s.statsd.timers.Load()) / float64(s.calltap.requests), "ratio",
 		goal{}, fmt.Sprintf("%d timers over UDP", s.statsd.timers.Load())})
 	r.board.remark("http", "%s: Caddy tracing delivered %d spans of %d requests to its OTLP sink", name, s.otlp.spans.Load(), s.tracing.requests)
 	return nil
+}
+
+// fileName makes a variant's name fit for the name of a file.
+func fileName(variant string) string {
+	words := strings.FieldsFunc(variant, func(c rune) bool { return strings.ContainsRune(" ,:", c) })
+	if len(words) == 0 {
+		return ""
+	}
+	return "-" + strings.Join(words, "-")
 }
 
 // profileHTTP takes CPU profiles of calltap and plain Caddy under the same load.
@@ -258,7 +267,7 @@ func (r *rig) profileHTTP(ctx context.Context, name string, s *httpStage) error 
 			_, _, err := x.load.run((seconds + 1) * time.Second)
 			failed <- err
 		}()
-		file := filepath.Join(r.profile, "http-"+x.name+"-"+strings.ReplaceAll(name, " ", "-")+".pprof")
+		file := filepath.Join(r.profile, "http-"+x.name+fileName(name)+".pprof")
 		err := x.profileCPU(ctx, file, seconds)
 		if err := errors.Join(err, <-failed); err != nil {
 			return err

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -57,7 +58,7 @@ func main() {
 func run(ctx context.Context) error {
 	only := flag.String("only", "http,inproc,rpc,memory", "groups to run, separated by commas")
 	bin := flag.String("bin", "", "calltap binary to measure; built from cmd/calltap if empty")
-	rounds := flag.Int("rounds", 100, "rounds of the http group; a round is one slice of each subject")
+	rounds := flag.Int("rounds", 80, "rounds of the http group; a round is one slice of each subject")
 	slice := flag.Duration("slice", 120*time.Millisecond, "length of one http slice")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the order of slices and of the bootstrap")
 	profile := flag.String("profile", "", "folder for CPU profiles of calltap under load")
@@ -86,6 +87,8 @@ func run(ctx context.Context) error {
 	if err := r.build(ctx); err != nil {
 		return err
 	}
+	r.machine("begin")
+	defer r.machine("end")
 	for _, g := range groups {
 		if !slices.Contains(chosen, g.name) {
 			continue
@@ -95,6 +98,14 @@ func run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// machine tells under which conditions the figures came about.
+func (r *rig) machine(when string) {
+	text, _ := os.ReadFile("/proc/loadavg")
+	load, _, _ := strings.Cut(string(text), " ")
+	r.board.remark("run", "%s: %s, %d processors, %s, load average %s", when, time.Now().UTC().Format("2006-01-02 15:04 MST"),
+		runtime.NumCPU(), runtime.Version(), load)
 }
 
 // build makes the binary as a release would, unless one was given.

@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	rpcRounds = 9
+	rpcRounds = 11
 	rpcBoots  = 110 // a round; 58 events each, well within the tap's queue of 20,000
 )
 
@@ -41,12 +41,28 @@ func benchRPC(ctx context.Context, r *rig) error {
 	if err := benchDecode(r); err != nil {
 		return err
 	}
-	s, err := r.setRPCStage(ctx)
-	defer s.clear()
-	if errors.Is(err, rabbit.ErrNotInstalled) {
-		r.board.remark("rpc", "left out: %v", err)
-		return nil
+	for _, v := range []struct {
+		name string
+		env  []string
+	}{
+		{"", nil},
+		{"equal heaps: ", equalHeaps},
+	} {
+		err := r.rpcVariant(ctx, v.name, v.env)
+		if errors.Is(err, rabbit.ErrNotInstalled) {
+			r.board.remark("rpc", "left out: %v", err)
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("%s%w", v.name, err)
+		}
 	}
+	return nil
+}
+
+func (r *rig) rpcVariant(ctx context.Context, name string, env []string) error {
+	s, err := r.setRPCStage(ctx, env)
+	defer s.clear()
 	if err != nil {
 		return err
 	}
@@ -55,15 +71,13 @@ func benchRPC(ctx context.Context, r *rig) error {
 			return err
 		}
 	}
-	if r.profile != "" {
-		if err := r.profileRPC(ctx, s); err != nil {
-			return err
-		}
+	if err := r.reportRPC(ctx, name, s); err != nil || r.profile == "" {
+		return err
 	}
-	return r.reportRPC(ctx, s)
+	return r.profileRPC(ctx, name, s)
 }
 
-func (r *rig) setRPCStage(ctx context.Context) (*rpcStage, error) {
+func (r *rig) setRPCStage(ctx context.Context, env []string) (*rpcStage, error) {
 	s := &rpcStage{}
 	var err error
 	if s.node, err = r.startBroker(); err != nil {
@@ -78,13 +92,15 @@ func (r *rig) setRPCStage(ctx context.Context) (*rpcStage, error) {
 	if s.statsd, err = startStatsdSink(); err != nil {
 		return s, err
 	}
-	if s.plain, err = r.startBare(ctx, "bare", s.node.URL()); err != nil {
+	if s.plain, err = r.startBare(ctx, "bare", s.node.URL(), env); err != nil {
 		return s, err
 	}
-	if s.control, err = r.startBare(ctx, "bare-control", s.node.URL()); err != nil {
+	if s.control, err = r.startBare(ctx, "bare-control", s.node.URL(), env); err != nil {
 		return s, err
 	}
-	if s.site, err = r.startSite(ctx, "tap", s.up.addr(), tapSite(s.zipkin.url("/api/v2/spans"), s.statsd.addr(), s.node.URL())); err != nil {
+	config := tapSite(s.zipkin.url("/api/v2/spans"), s.statsd.addr(), s.node.URL())
+	config.env = env
+	if s.site, err = r.startSite(ctx, "tap", s.up.addr(), config); err != nil {
 		return s, err
 	}
 	s.tap = &rpcSubject{process: s.site.process}
@@ -113,12 +129,12 @@ func (r *rig) startBroker() (*rabbit.Node, error) {
 }
 
 // startBare starts this program again in the role of the yardstick.
-func (r *rig) startBare(ctx context.Context, name, url string) (*rpcSubject, error) {
+func (r *rig) startBare(ctx context.Context, name, url string, env []string) (*rpcSubject, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(r.dir, name, nil, self, bareRole, "-url", url)
+	p, err := start(r.dir, name, env, self, bareRole, "-url", url)
 	if err != nil {
 		return nil, err
 	}
@@ -173,24 +189,24 @@ func (r *rig) rpcRound(ctx context.Context, s *rpcStage, keep bool) error {
 	return nil
 }
 
-func (r *rig) reportRPC(ctx context.Context, s *rpcStage) error {
+func (r *rig) reportRPC(ctx context.Context, name string, s *rpcStage) error {
 	for _, x := range s.all() {
 		x.thaw()
 	}
 	base := geometric(s.plain.cpu, s.control.cpu)
 	show := func(what string, e estimate, unit string, g goal) {
-		r.board.add(figure{"rpc", what, e.median, unit, g, e.String()})
+		r.board.add(figure{"rpc", name + what, e.median, unit, g, e.String()})
 	}
 	show("bare amqp091-go consumer, CPU/event", scale(medianCI(base, r.rng), 1e6), "us", goal{})
 	show("A/A CPU/event", medianCI(quotients(s.control.cpu, s.plain.cpu), r.rng), "ratio", goal{})
 	show("whole tap, CPU/event", scale(medianCI(s.tap.cpu, r.rng), 1e6), "us", goal{})
 	show("whole tap / bare consumer, CPU/event", medianCI(quotients(s.tap.cpu, base), r.rng), "ratio", atMost(1.3, "0.5"))
-	return r.checkTap(ctx, s)
+	return r.checkTap(ctx, name, s)
 }
 
 // checkTap proves that the subjects have seen the same events and that the tap's spans travelled. A
 // boot makes 13 calls, of two spans each, and 3 one-way messages of two spans each.
-func (r *rig) checkTap(ctx context.Context, s *rpcStage) error {
+func (r *rig) checkTap(ctx context.Context, name string, s *rpcStage) error {
 	expect := 2 * s.feed.sent
 	for _, x := range []*rpcSubject{s.plain, s.control} {
 		x.in.Close()
@@ -202,27 +218,30 @@ func (r *rig) checkTap(ctx context.Context, s *rpcStage) error {
 	}
 	spans := int64(s.feed.next) * 32
 	_ = until(ctx, 10*time.Second, "spans", func() bool { return s.zipkin.spans.Load() >= spans })
-	r.board.add(figure{"rpc", "spans at Zipkin / spans of the boots", float64(s.zipkin.spans.Load()) / float64(spans), "ratio", atLeast(1, ""),
+	r.board.add(figure{"rpc", name + "spans at Zipkin / spans of the boots", float64(s.zipkin.spans.Load()) / float64(spans), "ratio", atLeast(1, ""),
 		fmt.Sprintf("%d of %d boots x 32 spans; %d events a subject", s.zipkin.spans.Load(), s.feed.next, expect)})
 	return ctx.Err()
 }
 
-// profileRPC takes a CPU profile of the tap while it drains.
-func (r *rig) profileRPC(ctx context.Context, s *rpcStage) error {
+// profileRPC takes a CPU profile of the tap, which by now has the broker for itself.
+func (r *rig) profileRPC(ctx context.Context, name string, s *rpcStage) error {
 	if err := os.MkdirAll(r.profile, 0o755); err != nil {
 		return err
 	}
-	s.tap.thaw()
-	file := filepath.Join(r.profile, "rpc-tap.pprof")
-	failed := make(chan error, 1)
-	go func() { failed <- s.site.profileCPU(ctx, file, 10) }()
-	for range 3 {
+	file := filepath.Join(r.profile, "rpc-tap"+fileName(name)+".pprof")
+	taken := make(chan error, 1)
+	go func() { taken <- s.site.profileCPU(ctx, file, 25) }()
+	for {
 		if err := s.feed.play(ctx, rpcBoots); err != nil {
 			return err
 		}
+		select {
+		case err := <-taken:
+			r.board.remark("rpc", "CPU profile of the tap: %s", file)
+			return err
+		default:
+		}
 	}
-	r.board.remark("rpc", "CPU profile of the tap: %s", file)
-	return <-failed
 }
 
 func (s *rpcStage) clear() {
