@@ -42,6 +42,9 @@ func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	s.URL = url
+	if err := s.Validate(); err != nil {
+		return d.WrapErr(err)
+	}
 	return words{
 		"firehose":   func(d *caddyfile.Dispenser) error { s.Firehose = true; return noArgs(d) },
 		"mirror":     s.parseMirror,
@@ -55,7 +58,7 @@ func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"dialects":   s.parseDialects,
 		"management": setString(&s.Management),
 		"tls":        s.parseTLS,
-	}.parse(d, "rabbitmq")
+	}.parse(d, "rabbitmq", s.Validate)
 }
 
 func (s *Source) parseMirror(d *caddyfile.Dispenser) error {
@@ -73,9 +76,6 @@ func (s *Source) parseDialects(d *caddyfile.Dispenser) error {
 		return d.Err("'dialects' needs at least one name, such as: dialects oslo plain")
 	}
 	s.Dialects = append(s.Dialects, names...)
-	if err := s.checkDialects(); err != nil {
-		return d.WrapErr(err)
-	}
 	return nil
 }
 
@@ -92,14 +92,15 @@ func (s *Source) parseTLS(d *caddyfile.Dispenser) error {
 			}
 			return nil
 		},
-	}.parse(d, "tls")
+	}.parse(d, "tls", func() error { return nil })
 }
 
 // words is the vocabulary of one block: what each word does with the arguments after it.
 type words map[string]func(d *caddyfile.Dispenser) error
 
-// parse reads the block that opens at the end of the current line, if there is one.
-func (w words) parse(d *caddyfile.Dispenser, block string) error {
+// parse reads the block that opens at the end of the current line, if there is one. It calls check after
+// each word, so that a bad value is reported with the line that brought it.
+func (w words) parse(d *caddyfile.Dispenser, block string, check func() error) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		set, ok := w[d.Val()]
 		if !ok {
@@ -107,6 +108,9 @@ func (w words) parse(d *caddyfile.Dispenser, block string) error {
 		}
 		if err := set(d); err != nil {
 			return err
+		}
+		if err := check(); err != nil {
+			return d.WrapErr(err)
 		}
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -68,4 +69,15 @@ func TestTheDocumentedExamplesAreValid(t *testing.T) {
 		n++
 	}
 	require.GreaterOrEqual(t, n, 2)
+}
+
+func TestEveryBadValueOfAJSONConfigIsToldAtOnce(t *testing.T) {
+	s := &Source{URL: "amqp://127.0.0.1/", Prefetch: 5000, MaxBytes: 1 << 10, Heartbeat: caddy.Duration(2 * time.Hour), Queue: "amq.mine"}
+	require.NoError(t, s.Provision(caddy.Context{}))
+	err := s.Validate()
+	for _, part := range []string{
+		`queue "amq.mine"`, "prefetch is 5000", "max_bytes is 1024", "heartbeat is 2h0m0s",
+	} {
+		require.ErrorContains(t, err, part)
+	}
 }

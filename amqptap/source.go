@@ -175,8 +175,10 @@ func (s *Source) checkTLS() error {
 	return s.TLS.check()
 }
 
+// inRange takes zero for the default, which Provision has not filled in yet when a Caddyfile is read.
 func inRange[T cmp.Ordered](name string, v, low, high T) error {
-	if v < low || v > high {
+	var unset T
+	if v != unset && (v < low || v > high) {
 		return fmt.Errorf("%s is %v: want %v to %v", name, v, low, high)
 	}
 	return nil
