@@ -30,5 +30,5 @@
 // trace and is counted. Spans are lost only in the pipeline, which says how many and why. After a reload
 // requests under way are waited for, up to ten minutes, before a sink that is no longer configured is
 // flushed and closed; a request that ends even later loses its span, which that pipeline counts. At exit
-// the sinks get four seconds to take what is queued.
+// the sinks get three seconds to take what is queued.
 package caddymodule

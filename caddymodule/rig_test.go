@@ -54,6 +54,8 @@ func stop(t testing.TB) {
 	if app := running.newest(); app != nil {
 		app.state.pipeline.exiting.Store(true) // dead sinks are given up after seconds, not half a minute
 	}
+	// Stop leaves the admin endpoint on; a configuration without one ends it.
+	require.NoError(t, caddy.Load([]byte(`{"admin":{"disabled":true,"config":{"persist":false}}}`), true))
 	require.NoError(t, caddy.Stop())
 	released := make(chan struct{})
 	go func() { background.wg.Wait(); close(released) }()

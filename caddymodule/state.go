@@ -25,14 +25,14 @@ var (
 
 const sharedKey = "calltap"
 
-// How long things are waited for. At exit the sum stays below the 10 seconds after which service
-// managers and operators lose patience.
+// How long things are waited for. At exit all of it, and what the
+// sources take, must stay below the 10 seconds after which service managers and operators lose patience.
 const (
 	lingerRequests = 10 * time.Minute // for requests under way, after a reload
 	lingerIdle     = time.Second      // for requests that an old server accepts in its last moment
 	exitRequests   = time.Second      // for requests under way, at exit: Caddy has waited for them already
-	exitFlush      = 4 * time.Second  // for the sinks to take what is queued, at exit
-	exitReleases   = 3 * time.Second  // for reloads of a moment ago to finish, at exit
+	exitFlush      = 3 * time.Second  // for the sinks to take what is queued, at exit
+	exitReleases   = 2 * time.Second  // for reloads of a moment ago to finish, at exit
 	reloadFlush    = 30 * time.Second // for a sink that the new configuration does not have
 )
 
