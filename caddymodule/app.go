@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -100,6 +101,21 @@ func (a *App) loadSources(ctx caddy.Context) error {
 		a.state.sources = append(a.state.sources, namedSource{names[i], source})
 	}
 	return nil
+}
+
+// sourceNames reads the inline keys, which Caddy removes when it loads the modules.
+func sourceNames(raw []json.RawMessage) ([]string, error) {
+	names := make([]string, len(raw))
+	for i := range raw {
+		var named struct {
+			Source string `json:"source"`
+		}
+		if err := json.Unmarshal(raw[i], &named); err != nil {
+			return nil, fmt.Errorf("source %d: %w", i, err)
+		}
+		names[i] = named.Source
+	}
+	return names, nil
 }
 
 // Start opens the log and lets the sources begin. From here on the admin API shows this configuration.
