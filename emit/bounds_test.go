@@ -118,6 +118,11 @@ func TestBuffersShrinkAfterABurst(t *testing.T) {
 	}
 	sh.giveBack(traced, sh.swap(traced))
 	burst := cap(sh.bufs[traced].spare)
+	for range patience {
+		sh.offer(traced, &s, s.Size(), true, &lim)
+		sh.giveBack(traced, sh.swap(traced))
+	}
+	require.GreaterOrEqual(t, max(cap(sh.bufs[traced].spare), cap(sh.bufs[traced].spans)), burst, "the next burst grows it again, in Offer")
 	for range 20 {
 		sh.offer(traced, &s, s.Size(), true, &lim)
 		sh.giveBack(traced, sh.swap(traced))

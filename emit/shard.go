@@ -33,6 +33,7 @@ type buffer struct {
 	spans    []span.Span
 	bytes    int // estimated size of spans
 	spare    []span.Span
+	quiet    int // swaps in a row that found it nearly empty; guarded by Pipeline.moving
 }
 
 // offer copies s in, or counts why not, and returns how many spans the shard holds now.
@@ -76,14 +77,24 @@ func (sh *shard) swap(l lane) []span.Span {
 	return full
 }
 
-// smallBuffer is the number of spans below which a buffer is not worth giving back to the collector.
-const smallBuffer = 64
+const (
+	smallBuffer = 64 // spans below which a buffer is not worth giving back to the collector
+	patience    = 8  // swaps that a buffer may be too large, as bursts seldom come alone
+)
 
 // giveBack makes the emptied slice the spare. It is cleared, since it would keep the strings of
-// spans long gone, and shrunk if a burst has left it far larger than what it just held.
+// spans long gone, and shrunk if it has been far too large for a while: at once would mean to grow it
+// again, in Offer, with the next burst.
 func (sh *shard) giveBack(l lane, emptied []span.Span) {
 	clear(emptied)
-	if cap(emptied) > smallBuffer && len(emptied) < cap(emptied)/8 {
+	b := &sh.bufs[l]
+	switch {
+	case cap(emptied) <= smallBuffer: // which tells nothing of its twin
+	case len(emptied) >= cap(emptied)/8:
+		b.quiet = 0
+	case b.quiet < patience:
+		b.quiet++
+	default:
 		emptied = make([]span.Span, 0, cap(emptied)/2)
 	}
 	sh.mu.Lock()
