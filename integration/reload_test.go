@@ -26,7 +26,7 @@ func TestReloadUnderLoadFailsNoRequestAndKeepsEverySpan(t *testing.T) {
 	before, err := l.zipkin.Collected()
 	require.NoError(t, err)
 
-	load := startLoad(t, c, 4)
+	load := startLoad(t, c, "/v2.1/servers/7", 4)
 	const reloads = 12
 	for i := range reloads { // the rules differ each time, and so the configuration
 		rule := fmt.Sprintf("keys {\n\t\t\trule GET /reload/%d key reload.%d", i, i)
@@ -105,7 +105,7 @@ type load struct {
 	ids  []string
 }
 
-func startLoad(t *testing.T, c *harness.Calltap, clients int) *load {
+func startLoad(t *testing.T, c *harness.Calltap, path string, clients int) *load {
 	l := &load{halt: make(chan struct{})}
 	for range clients {
 		l.wait.Go(func() {
@@ -119,9 +119,9 @@ func startLoad(t *testing.T, c *harness.Calltap, clients int) *load {
 				}
 				id := newTraceID()
 				requestID := "req-" + id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
-				a, err := tryWith(own, c, "GET", "/v2.1/servers/7", "", "X-OpenStack-Request-ID", requestID)
+				a, err := tryWith(own, c, "GET", path, "", "X-OpenStack-Request-ID", requestID)
 				if err != nil {
-					a, err = tryWith(own, c, "GET", "/v2.1/servers/7", "", "X-OpenStack-Request-ID", requestID)
+					a, err = tryWith(own, c, "GET", path, "", "X-OpenStack-Request-ID", requestID)
 				}
 				if err != nil || a.Status != 200 {
 					t.Logf("request failed: %v %+v", err, a)

@@ -25,7 +25,9 @@ const wholeTrace = `SERVER SITE post /v2.1/servers
 func TestOneRequestIsOneTraceThroughAllItsCalls(t *testing.T) {
 	l := theLab(t)
 	c := startTapped(t, l, novaCaddyfile)
-	require.Equal(t, 202, do(t, c, "POST", "/v2.1/servers?token=query-canary", `{"server": {}}`).Status)
+	require.Equal(t, 202, do(t, c, "POST", "/v2.1/servers?token=query-canary", `{"server": {"password": "body-canary"}}`,
+		"X-Auth-Token", "token-canary", // oslo.messaging sends it along in each message
+		"Authorization", "Bearer canary").Status)
 
 	trace := awaitTrace(t, l.zipkin.ZipkinAPI, service(t), 9)
 	want := strings.ReplaceAll(wholeTrace, "SITE", service(t))
