@@ -174,6 +174,9 @@ func meaning(t *testing.T, raw, send string) string {
 		if resp.StatusCode == http.StatusSwitchingProtocols {
 			return raw
 		}
+		if resp.StatusCode == http.StatusContinue {
+			continue // Caddy's own, the upstream's that it passes on, or both: a race in plain Caddy too
+		}
 		body, err := io.ReadAll(resp.Body)
 		resp.Header.Del("Content-Length")
 		fmt.Fprintln(&said, resp.Status, resp.Proto, resp.Close, resp.Header, len(body), string(body), err, resp.Trailer)
