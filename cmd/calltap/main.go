@@ -2,6 +2,7 @@
 package main
 
 import (
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
@@ -10,4 +11,20 @@ import (
 	_ "github.com/calltap/calltap/caddymodule"
 )
 
-func main() { caddycmd.Main() }
+const about = `calltap is Caddy with a tracing proxy inside: it stands in front of HTTP APIs and beside RabbitMQ,
+and shows each request as one trace, with the RPC that it causes. No watched program is changed.
+
+To try it:            make demo
+To run it:            calltap run --config Caddyfile
+To change it:         calltap reload --config Caddyfile
+To see traces:        calltap trace list, calltap trace show ID
+To try rules on a recorded firehose:
+                      calltap replay --config Caddyfile CAPTURE.jsonl
+
+All of Caddy's own commands and modules are here too.`
+
+func main() {
+	caddy.CustomBinaryName = "calltap"
+	caddy.CustomLongDescription = about
+	caddycmd.Main()
+}
