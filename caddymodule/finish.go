@@ -28,8 +28,10 @@ const (
 // end closes the span and offers it. It never fails the request.
 func (q *request) end(r *http.Request, o outcome) {
 	st := q.handler.state
-	defer st.requests.leave()
-	defer st.survive(&q)
+	defer func() {
+		st.survived(recover())
+		st.requests.leave()
+	}()
 	q.ended = true
 	took := time.Since(q.start)
 	status, class := q.verdict(r, o)

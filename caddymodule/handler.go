@@ -85,11 +85,13 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) (q *request) {
 	st := h.state
 	st.requests.enter()
 	defer func() {
+		if st.survived(recover()) {
+			q = nil
+		}
 		if q == nil {
 			st.requests.leave()
 		}
 	}()
-	defer st.survive(&q)
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	if outer, ok := vars[requestVar].(*request); ok {
 		outer.amend(h)
@@ -98,15 +100,17 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) (q *request) {
 	return startRequest(h, w, r, vars)
 }
 
-// survive keeps a fault of ours from failing the request: it goes on untraced, and is counted.
-func (st *state) survive(q **request) {
-	if value := recover(); value != nil {
-		*q = nil
-		st.faults.Add(1)
-		if c := st.logger.Check(zap.ErrorLevel, "tracing failed; the request goes on without"); c != nil {
-			c.Write(zap.Any("panic", value), zap.Stack("stack"))
-		}
+// survived keeps a fault of ours from failing the request: it goes on untraced, and is counted. fault is
+// what recover returned.
+func (st *state) survived(fault any) bool {
+	if fault == nil {
+		return false
 	}
+	st.faults.Add(1)
+	if c := st.logger.Check(zap.ErrorLevel, "tracing failed; the request goes on without"); c != nil {
+		c.Write(zap.Any("panic", fault), zap.Stack("stack"))
+	}
+	return true
 }
 
 // Interface guards

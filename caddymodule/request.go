@@ -98,25 +98,45 @@ func original(r *http.Request) (method, path string) {
 // join finds the trace that r belongs to and makes our span the parent of the next hop.
 func (q *request) join(r *http.Request, peer netip.AddrPort) {
 	st := q.handler.state
-	header := r.Header
-	in, found, fault := spanbuilder.ExtractFault(header)
+	if !mayNameTrace(r.Header) {
+		q.server = st.tracer.StartServer(spanbuilder.Context{}, false, "", false, serviceName(q.service))
+		q.writeHeaders(r.Header, false)
+		return
+	}
+	in, found, fault := spanbuilder.ExtractFault(r.Header)
 	if fault != spanbuilder.NoFault {
 		st.headerFaults[fault].Add(1)
 	}
-	sent := first(header[requestIDHeader])
+	sent := first(r.Header[requestIDHeader])
 	trusted := (found || sent != "") && st.trust.believes(peer)
 	if found && !trusted {
 		q.foreign = in.TraceID
 		in, found = spanbuilder.Context{}, false
 		st.untrusted.Add(1)
 	}
-	q.server = st.tracer.StartServer(in, found, sent, trusted && sent != "", serviceName(q.service))
-	spanbuilder.ClearInbound(header, in)
-	q.writeHeaders(header, trusted && sent != "")
+	named := trusted && sent != ""
+	q.server = st.tracer.StartServer(in, found, sent, named, serviceName(q.service))
+	spanbuilder.ClearInbound(r.Header, in)
+	q.writeHeaders(r.Header, named)
+}
+
+// mayNameTrace reports whether any of the headers may be there that name a trace. Looking through a
+// small map once is quicker than a dozen lookups in it; in one of more than 8, which is more than one
+// group of Go's maps, it is not.
+func mayNameTrace(header http.Header) bool {
+	if len(header) > 8 {
+		return true
+	}
+	for name := range header {
+		if name == "B3" || strings.HasPrefix(name, "Trace") || strings.HasPrefix(name, "X-B3-") || name == requestIDHeader {
+			return true
+		}
+	}
+	return false
 }
 
 // writeHeaders adds our headers. Their text lies in q.
-func (q *request) writeHeaders(header http.Header, requestIDSent bool) {
+func (q *request) writeHeaders(header http.Header, named bool) {
 	text := spanbuilder.AppendTraceparent(q.text[:0], q.server)
 	q.traceparent[0] = asString(text)
 	header["Traceparent"] = q.traceparent[:]
@@ -132,7 +152,7 @@ func (q *request) writeHeaders(header http.Header, requestIDSent bool) {
 	if q.handler.state.tracer.Link != spanbuilder.LinkOpenStack {
 		return
 	}
-	if requestIDSent {
+	if named { // by a trusted client, whose own id stays if it is one
 		if _, ok := spanbuilder.ParseRequestID(header[requestIDHeader][0]); ok {
 			return
 		}
