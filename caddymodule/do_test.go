@@ -87,7 +87,7 @@ var acts = map[string]act{
 		panic(http.ErrAbortHandler)
 	},
 	"panic":     func(http.ResponseWriter, *http.Request) error { panic("a bug") },
-	"panic-nil": func(http.ResponseWriter, *http.Request) error { var m map[string]int; m["x"] = 1; return nil },
+	"panic-nil": func(_ http.ResponseWriter, r *http.Request) error { r.TLS.NegotiatedProtocol = "x"; return nil },
 	"panic-late": func(w http.ResponseWriter, _ *http.Request) error {
 		io.WriteString(w, "partial")
 		http.NewResponseController(w).Flush()

@@ -49,9 +49,8 @@ func TestAConnectionNameThatChangesHands(t *testing.T) {
 // Some clients make a reply queue for each call, all on one connection.
 func TestManyReplyQueuesOfOneConnectionAreOneProcess(t *testing.T) {
 	s, count := newProcesses(100)
-	conn := s.connection("c", t0)
 	for i := range int64(50) {
-		conn = s.join(s.connection("c", t0+i), s.replyQueue("/", fmt.Sprint("reply", i), t0+i), t0+i)
+		conn := s.join(s.connection("c", t0+i), s.replyQueue("/", fmt.Sprint("reply", i), t0+i), t0+i)
 		s.seen(conn, t0+i)
 	}
 	require.Zero(t, count.conflicts.Load())

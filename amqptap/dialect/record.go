@@ -37,11 +37,3 @@ type Properties struct {
 type Headers interface {
 	Header(name string) string
 }
-
-// header is Headers.Header for headers that may be absent.
-func (p *Properties) header(name string) string {
-	if p.Headers == nil {
-		return ""
-	}
-	return p.Headers.Header(name)
-}
