@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/calltap/calltap/internal/words"
 )
 
 // sourceNamespace holds the guest modules that can be words of the global option.
@@ -80,15 +81,15 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			continue
 		}
-		if err := a.parseSource(d, slices.Sorted(maps.Keys(known))); err != nil {
+		if err := a.parseSource(d, known.Known()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *App) words() words {
-	return words{
+func (a *App) words() words.Block {
+	return words.Block{
 		"zipkin":          a.parseZipkin,
 		"statsd":          a.parseStatsD,
 		"log":             a.parseLog,
@@ -106,14 +107,17 @@ func (a *App) parseZipkin(d *caddyfile.Dispenser) error {
 		return twice(d)
 	}
 	a.Zipkin = new(ZipkinSink)
-	if err := setString(&a.Zipkin.URL)(d); err != nil {
+	if err := words.String(&a.Zipkin.URL)(d); err != nil {
 		return err
 	}
-	return words{
-		"timeout":     setDuration(&a.Zipkin.Timeout),
-		"compression": setString(&a.Zipkin.Compression),
+	if err := a.Zipkin.check(); err != nil {
+		return d.WrapErr(err)
+	}
+	return words.Block{
+		"timeout":     words.Duration(&a.Zipkin.Timeout),
+		"compression": words.String(&a.Zipkin.Compression),
 		"header":      setHeader(&a.Zipkin.Header),
-	}.parse(d, "zipkin")
+	}.Parse(d, "zipkin", a.Zipkin.check)
 }
 
 func (a *App) parseStatsD(d *caddyfile.Dispenser) error {
@@ -121,14 +125,17 @@ func (a *App) parseStatsD(d *caddyfile.Dispenser) error {
 		return twice(d)
 	}
 	a.StatsD = new(StatsDSink)
-	if err := setString(&a.StatsD.Address)(d); err != nil {
+	if err := words.String(&a.StatsD.Address)(d); err != nil {
 		return err
 	}
-	return words{
-		"prefix":           setString(&a.StatsD.Prefix),
-		"max_datagram":     setCount(&a.StatsD.MaxDatagram),
-		"resolve_interval": setDuration(&a.StatsD.ResolveInterval),
-	}.parse(d, "statsd")
+	if err := a.StatsD.check(); err != nil {
+		return d.WrapErr(err)
+	}
+	return words.Block{
+		"prefix":           words.String(&a.StatsD.Prefix),
+		"max_datagram":     words.Count(&a.StatsD.MaxDatagram),
+		"resolve_interval": words.Duration(&a.StatsD.ResolveInterval),
+	}.Parse(d, "statsd", a.StatsD.check)
 }
 
 func (a *App) parseLog(d *caddyfile.Dispenser) error {
@@ -136,7 +143,7 @@ func (a *App) parseLog(d *caddyfile.Dispenser) error {
 		return twice(d)
 	}
 	a.Log = new(LogSink)
-	return setString(&a.Log.Output)(d)
+	return words.String(&a.Log.Output)(d)
 }
 
 func (a *App) parseStore(d *caddyfile.Dispenser) error {
@@ -144,13 +151,13 @@ func (a *App) parseStore(d *caddyfile.Dispenser) error {
 		return twice(d)
 	}
 	a.Store = new(StoreSink)
-	if err := noArgs(d); err != nil {
+	if err := words.None(d); err != nil {
 		return err
 	}
-	return words{
-		"max_spans": setCount(&a.Store.MaxSpans),
-		"max_bytes": setBytes(&a.Store.MaxBytes),
-	}.parse(d, "store")
+	return words.Block{
+		"max_spans": words.Count(&a.Store.MaxSpans),
+		"max_bytes": words.Bytes(&a.Store.MaxBytes),
+	}.Parse(d, "store", nil)
 }
 
 func (a *App) parseQueue(d *caddyfile.Dispenser) error {
@@ -158,22 +165,22 @@ func (a *App) parseQueue(d *caddyfile.Dispenser) error {
 		return twice(d)
 	}
 	a.Queue = new(QueueSettings)
-	if err := noArgs(d); err != nil {
+	if err := words.None(d); err != nil {
 		return err
 	}
-	return words{
-		"max_spans": setCount(&a.Queue.MaxSpans),
-		"max_bytes": setBytes(&a.Queue.MaxBytes),
-		"max_batch": setCount(&a.Queue.MaxBatch),
-		"interval":  setDuration(&a.Queue.Interval),
-	}.parse(d, "queue")
+	return words.Block{
+		"max_spans": words.Count(&a.Queue.MaxSpans),
+		"max_bytes": words.Bytes(&a.Queue.MaxBytes),
+		"max_batch": words.Count(&a.Queue.MaxBatch),
+		"interval":  words.Duration(&a.Queue.Interval),
+	}.Parse(d, "queue", nil)
 }
 
 func (a *App) parseSample(d *caddyfile.Dispenser) error {
 	if a.Sample != nil {
 		return twice(d)
 	}
-	value, err := oneArg(d)
+	value, err := words.One(d)
 	if err != nil {
 		return err
 	}
@@ -189,7 +196,7 @@ func (a *App) parseLink(d *caddyfile.Dispenser) error {
 	if a.Link != "" {
 		return twice(d)
 	}
-	value, err := oneArg(d)
+	value, err := words.One(d)
 	if err != nil {
 		return err
 	}
@@ -226,7 +233,7 @@ func (a *App) parseSource(d *caddyfile.Dispenser, known []string) error {
 	name := d.Val()
 	sources := sourceWords()
 	if !slices.Contains(sources, name) {
-		return unknownWord(d, "calltap", append(known, sources...))
+		return words.Unknown(d, "calltap", append(known, sources...))
 	}
 	module, err := caddyfile.UnmarshalModule(d, sourceNamespace+"."+name)
 	if err != nil {
@@ -258,3 +265,17 @@ func twice(d *caddyfile.Dispenser) error {
 
 // Interface guard
 var _ caddyfile.Unmarshaler = (*App)(nil)
+
+func setHeader(dst *map[string]string) words.Setter {
+	return func(d *caddyfile.Dispenser) error {
+		var name, value string
+		if !d.AllArgs(&name, &value) {
+			return d.Err("'header' needs a name and a value, such as: header Authorization \"Bearer {env.TOKEN}\"")
+		}
+		if *dst == nil {
+			*dst = make(map[string]string)
+		}
+		(*dst)[name] = value
+		return nil
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/calltap/calltap/internal/words"
 )
 
 func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -25,7 +27,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Errf("'calltap' takes a matcher and a block, '%s' is neither; the service's name goes into the block: service %s",
 			d.Val(), d.Val())
 	}
-	return words{"service": setString(&h.Service)}.parse(d, "calltap")
+	return words.Block{"service": words.String(&h.Service)}.Parse(d, "calltap", nil)
 }
 
 // Interface guard

@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/calltap/calltap/internal/words"
 	"github.com/calltap/calltap/keyrules"
 )
 
@@ -30,15 +31,15 @@ import (
 // Order counts, over several keys blocks too: the first rule that matches wins. What statements there are and
 // what they mean is keyrules' to say.
 func (a *App) parseKeys(d *caddyfile.Dispenser) error {
-	if err := noArgs(d); err != nil {
+	if err := words.None(d); err != nil {
 		return err
 	}
-	return words{
-		"max_keys": setCount(&a.Keys.MaxKeys),
+	return words.Block{
+		"max_keys": words.Count(&a.Keys.MaxKeys),
 		"use":      a.parseUse,
 		"rule":     a.parseRule,
 		"ignore":   a.parseRule,
-	}.parse(d, "keys")
+	}.Parse(d, "keys", nil)
 }
 
 // parseUse reads a built-in rule: its name, the prefix of its keys, and a block.
@@ -50,7 +51,7 @@ func (a *App) parseUse(d *caddyfile.Dispenser) error {
 	}
 	rule.Use = d.Val()
 	if !slices.Contains(keyrules.UseNames, rule.Use) {
-		return unknownWord(d, "use", keyrules.UseNames)
+		return words.Unknown(d, "use", keyrules.UseNames)
 	}
 	if !d.NextArg() {
 		return d.Errf("'use %s' needs the beginning of its keys, such as: use %s nova", rule.Use, rule.Use)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -104,6 +105,15 @@ func (z ZipkinSink) resolve(repl *caddy.Replacer) (*ZipkinSink, error) {
 	return &z, z.config().Validate()
 }
 
+// check finds what is wrong while the Caddyfile is read and its line is known. Values with placeholders wait
+// for resolve.
+func (z *ZipkinSink) check() error {
+	if strings.ContainsRune(z.URL, '{') {
+		return nil
+	}
+	return z.config().Validate()
+}
+
 func (z *ZipkinSink) config() zipkin.Config {
 	return zipkin.Config{URL: z.URL, Timeout: time.Duration(z.Timeout), Compression: z.Compression, Header: z.Header}
 }
@@ -116,6 +126,14 @@ func (s StatsDSink) resolve(repl *caddy.Replacer) (*StatsDSink, error) {
 		return nil, err
 	}
 	return &s, s.config().Validate()
+}
+
+// check is as ZipkinSink's.
+func (s *StatsDSink) check() error {
+	if strings.ContainsRune(s.Address+s.Prefix, '{') {
+		return nil
+	}
+	return s.config().Validate()
 }
 
 func (s *StatsDSink) config() statsd.Config {

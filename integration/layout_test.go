@@ -25,8 +25,9 @@ var knows = map[string][]string{
 	"emit/store":      {"span", "emit"},
 	"emit/log":        {"span", "emit"},
 	"amqptap/dialect": {"span", "keyrules", "spanbuilder"},
-	"amqptap":         {"span", "keyrules", "spanbuilder", "emit"},
-	"caddymodule":     {"span", "keyrules", "spanbuilder", "emit", "emit/zipkin", "emit/statsd", "emit/store", "emit/log", "report"},
+	"internal/words":  {"keyrules"},
+	"amqptap":         {"internal/words", "span", "keyrules", "spanbuilder", "emit"},
+	"caddymodule":     {"internal/words", "span", "keyrules", "spanbuilder", "emit", "emit/zipkin", "emit/statsd", "emit/store", "emit/log", "report"},
 }
 
 // pure packages import nothing but the standard library and what they know.
