@@ -78,8 +78,11 @@ type status struct {
 	Pipeline pipeline `json:"pipeline"`
 	Sources  []struct {
 		Status struct {
-			Pairer struct {
-				Open int64 `json:"open"`
+			Published int64 `json:"published"`
+			Delivered int64 `json:"delivered"`
+			Pairer    struct {
+				Open  int64 `json:"open"`
+				Spans int64 `json:"spans"`
 			} `json:"pairer"`
 		} `json:"status"`
 	} `json:"sources"`
@@ -112,6 +115,15 @@ func (s status) open() (n int64) {
 		n += source.Status.Pairer.Open
 	}
 	return n
+}
+
+// seen and spans are the events that the sources took and the spans that they made of them.
+func (s status) seen() (events, spans int64) {
+	for _, source := range s.Sources {
+		events += source.Status.Published + source.Status.Delivered
+		spans += source.Status.Pairer.Spans
+	}
+	return events, spans
 }
 
 // of gives the books of one emitter.

@@ -218,9 +218,16 @@ func (r *rig) checkTap(ctx context.Context, name string, s *rpcStage) error {
 	}
 	spans := int64(s.feed.next) * 32
 	_ = until(ctx, 10*time.Second, "spans", func() bool { return s.zipkin.spans.Load() >= spans })
+	page, err := s.site.status(ctx)
+	if err != nil {
+		return err
+	}
+	events, made := page.seen()
+	z := page.Pipeline.of("zipkin")
 	r.board.add(figure{"rpc", name + "spans at Zipkin / spans of the boots", float64(s.zipkin.spans.Load()) / float64(spans), "ratio", atLeast(1, ""),
-		fmt.Sprintf("%d of %d boots x 32 spans; %d events a subject", s.zipkin.spans.Load(), s.feed.next, expect)})
-	return ctx.Err()
+		fmt.Sprintf("%d of %d; the tap saw %d of %d events, made %d spans; its books: emitted %d, queued %d, dropped %v",
+			s.zipkin.spans.Load(), spans, events, expect, made, z.Emitted, z.Queued, z.Dropped)})
+	return nil
 }
 
 // profileRPC takes a CPU profile of the tap, which by now has the broker for itself.
