@@ -71,11 +71,13 @@ func documentedCall(text string) *keyrules.Call {
 // or a closing brace.
 func keysBlock(t *testing.T, text string) (rules []keyrules.Rule) {
 	t.Helper()
+	_, text, ok := strings.Cut(text, "keys {\n")
+	require.True(t, ok)
 	var r *keyrules.Rule
 	for i, line := range strings.Split(text, "\n") {
 		f := strings.Fields(strings.TrimSuffix(line, "{"))
 		switch {
-		case len(f) == 0 || f[0] == "calltap" || f[0] == "keys" || f[0] == "}" || f[0] == "max_keys":
+		case len(f) == 0 || f[0] == "}" || f[0] == "max_keys":
 			continue
 		case f[0] == "use":
 			rules = append(rules, keyrules.Rule{Use: f[1], Prefix: f[2]})
