@@ -40,6 +40,18 @@ func TestEveryCaddyfileInTheDocsLoads(t *testing.T) {
 	}
 }
 
+var localLink = regexp.MustCompile(`\]\(([^):#]+)(?:#[^)]*)?\)`)
+
+func TestEveryLinkInTheDocsLeadsSomewhere(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(harness.Root(), "docs", "*.md"))
+	require.NoError(t, err)
+	for _, page := range append(pages, filepath.Join(harness.Root(), "README.md")) {
+		for _, link := range localLink.FindAllStringSubmatch(read(t, page), -1) {
+			require.FileExists(t, filepath.Join(filepath.Dir(page), link[1]), "linked from %s", filepath.Base(page))
+		}
+	}
+}
+
 // The rights that the tests give the tap's user are the rights that README.md tells an operator to give.
 func TestReadmeGrantsWhatTheTestsGrant(t *testing.T) {
 	readme := read(t, filepath.Join(harness.Root(), "README.md"))
