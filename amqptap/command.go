@@ -1,15 +1,13 @@
 package amqptap
 
 import (
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/calltap/calltap/internal/config"
 )
 
 func init() {
@@ -34,26 +32,15 @@ is 1 only if none could be read.`,
 
 func replayCommand(cmd *cobra.Command) {
 	cmd.Args = cobra.ExactArgs(1)
-	cmd.Flags().StringP("config", "c", "", "Configuration file")
-	cmd.Flags().StringP("adapter", "a", "", "Name of the adapter that reads it (default: caddyfile, if the name says so)")
+	config.AddFlags(cmd)
 	cmd.RunE = runReplay
 }
 
 func runReplay(cmd *cobra.Command, args []string) error {
 	cmd.SilenceUsage = true
-	config, _ := cmd.Flags().GetString("config")
-	adapter, _ := cmd.Flags().GetString("adapter")
-	c := defaultReplay()
-	if config != "" {
-		adapted, err := adapt(config, adapter)
-		if err != nil {
-			return err
-		}
-		if c, err = replayConfigOf(adapted); err != nil {
-			return fmt.Errorf("%s: %w", config, err)
-		}
-	} else if adapter != "" {
-		return fmt.Errorf("--adapter %s without --config", adapter)
+	c, err := config.FromFlags(cmd, defaultReplay())
+	if err != nil {
+		return err
 	}
 	name, capture, err := openCapture(args[0], cmd.InOrStdin())
 	if err != nil {
@@ -61,30 +48,6 @@ func runReplay(cmd *cobra.Command, args []string) error {
 	}
 	defer capture.Close()
 	return replay(name, capture, c, cmd.OutOrStdout(), cmd.ErrOrStderr())
-}
-
-// adapt reads a configuration file as Caddy's own commands do, without their log lines.
-func adapt(file, adapter string) ([]byte, error) {
-	config, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	if base := strings.ToLower(filepath.Base(file)); adapter == "" && filepath.Ext(base) != ".json" &&
-		(strings.HasPrefix(base, "caddyfile") || strings.HasSuffix(base, ".caddyfile")) {
-		adapter = "caddyfile"
-	}
-	if adapter == "" || adapter == "json" {
-		return config, nil
-	}
-	a := caddyconfig.GetAdapter(adapter)
-	if a == nil {
-		return nil, fmt.Errorf("unknown configuration adapter %q", adapter)
-	}
-	adapted, _, err := a.Adapt(config, map[string]any{"filename": file})
-	if err != nil {
-		return nil, fmt.Errorf("adapting the configuration: %w", err)
-	}
-	return adapted, nil
 }
 
 // openCapture opens a file, or standard input by the name of "-".

@@ -2,44 +2,22 @@ package amqptap
 
 import (
 	"bufio"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/calltap/calltap/amqptap/dialect"
+	"github.com/calltap/calltap/internal/config"
 	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
 )
 
-// replayConfig is the part of the app's configuration that decides what spans look like. Where they
-// would go, and how many of them, does not matter here: replay prints all.
-type replayConfig struct {
-	Keys keyrules.Config `json:"keys"`
-	Link string          `json:"link"`
-}
+// defaultReplay is what replay goes by without a configuration.
+func defaultReplay() config.Config { return config.Config{Link: "openstack"} }
 
-func defaultReplay() replayConfig { return replayConfig{Link: "openstack"} }
-
-// replayConfigOf reads the calltap app out of a whole Caddy configuration.
-func replayConfigOf(config []byte) (replayConfig, error) {
-	var c struct {
-		Apps struct {
-			Calltap *replayConfig `json:"calltap"`
-		} `json:"apps"`
-	}
-	if err := json.Unmarshal(config, &c); err != nil {
-		return replayConfig{}, fmt.Errorf("reading the configuration: %w", err)
-	}
-	if c.Apps.Calltap == nil {
-		return replayConfig{}, errors.New("the configuration has no calltap block")
-	}
-	return *c.Apps.Calltap, nil
-}
-
-// tracer makes the Tracer that prints to out.
-func (c replayConfig) tracer(out spanbuilder.Sink) (*spanbuilder.Tracer, error) {
+// printingTracer makes a Tracer of c that prints all spans to out, sampled or not.
+func printingTracer(c config.Config, out spanbuilder.Sink) (*spanbuilder.Tracer, error) {
 	rules, err := keyrules.Compile(c.Keys)
 	if err != nil {
 		return nil, err
@@ -58,9 +36,9 @@ func (c replayConfig) tracer(out spanbuilder.Sink) (*spanbuilder.Tracer, error) 
 // replay feeds a capture through dialects and pairing by its own clock and prints the spans to out,
 // one line of Zipkin v2 JSON each; what is wrong with a line, and a summary, go to errs. name is the
 // capture's, for messages. The error is of out, of the capture as a whole, or that none of its lines was good.
-func replay(name string, capture io.Reader, c replayConfig, out, errs io.Writer) error {
+func replay(name string, capture io.Reader, c config.Config, out, errs io.Writer) error {
 	sink := &spanPrinter{out: bufio.NewWriterSize(out, 1<<16)}
-	tracer, err := c.tracer(sink)
+	tracer, err := printingTracer(c, sink)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calltap/calltap/amqptap/dialect"
+	"github.com/calltap/calltap/internal/config"
 	"github.com/calltap/calltap/spanbuilder"
 )
 
@@ -49,7 +50,7 @@ type zipkinSpan struct {
 	Tags                              map[string]string
 }
 
-func replayed(t *testing.T, c replayConfig, capture string) (spans []zipkinSpan, stderr string, err error) {
+func replayed(t *testing.T, c config.Config, capture string) (spans []zipkinSpan, stderr string, err error) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	err = replay("FILE", strings.NewReader(capture), c, &out, &errs)
