@@ -28,7 +28,7 @@ type cache struct {
 }
 
 type entry struct {
-	facts    Call // only what the rules of the Set can tell apart
+	facts    facts // only what the rules of the Set can tell apart
 	result   Result
 	overflow bool // the key is the overflow key
 }
@@ -36,10 +36,10 @@ type entry struct {
 func newCache() *cache { return &cache{seed: maphash.MakeSeed()} }
 
 // hash mixes the facts. The seed is secret, so nobody can aim at one set from outside.
-func (c *cache) hash(f *Call) uint64 {
-	h := uint64(f.Status)<<8 | uint64(f.Kind)
-	for _, s := range [...]string{f.Path, f.Method, f.Service, f.RPCMethod, f.Topic, f.BodyKey, f.Host,
-		f.Exchange, f.RoutingKey, f.Queue, f.Namespace, f.Form, f.Error} {
+func (c *cache) hash(f *facts) uint64 {
+	h := uint64(f.status)<<8 | uint64(f.kind)
+	for _, s := range [...]string{f.path, f.method, f.service, f.rpcMethod, f.topic, f.bodyKey, f.host,
+		f.exchange, f.routingKey, f.queue, f.namespace, f.form, f.err} {
 		if h *= 0x9e3779b97f4a7c15; s != "" {
 			h ^= maphash.String(c.seed, s)
 		}
@@ -47,7 +47,7 @@ func (c *cache) hash(f *Call) uint64 {
 	return h ^ h>>29
 }
 
-func (c *cache) get(h uint64, f *Call) *entry {
+func (c *cache) get(h uint64, f *facts) *entry {
 	set := &c.sets[h%cacheSets]
 	for i := range set {
 		if e := set[i].Load(); e != nil && e.facts == *f {
@@ -58,7 +58,7 @@ func (c *cache) get(h uint64, f *Call) *entry {
 }
 
 // put remembers a result if the call was seen before.
-func (c *cache) put(h uint64, f *Call, r Result, overflow bool) {
+func (c *cache) put(h uint64, f *facts, r Result, overflow bool) {
 	mark := &c.marks[h%uint64(len(c.marks))]
 	if tag := uint32(h >> 32); mark.Swap(tag) != tag {
 		return
@@ -75,16 +75,16 @@ func (c *cache) put(h uint64, f *Call, r Result, overflow bool) {
 }
 
 // keep copies the facts out of the caller's memory, all texts into one string.
-func keep(f *Call) (Call, bool) {
+func keep(f *facts) (facts, bool) {
 	kept := *f
-	texts := [...]*string{&kept.Path, &kept.Method, &kept.Service, &kept.RPCMethod, &kept.Topic, &kept.BodyKey,
-		&kept.Host, &kept.Exchange, &kept.RoutingKey, &kept.Queue, &kept.Namespace, &kept.Form, &kept.Error}
+	texts := [...]*string{&kept.path, &kept.method, &kept.service, &kept.rpcMethod, &kept.topic, &kept.bodyKey,
+		&kept.host, &kept.exchange, &kept.routingKey, &kept.queue, &kept.namespace, &kept.form, &kept.err}
 	size := 0
 	for _, s := range texts {
 		size += len(*s)
 	}
 	if size > maxCached {
-		return Call{}, false
+		return facts{}, false
 	}
 	var all strings.Builder
 	all.Grow(size)

@@ -33,6 +33,12 @@ type Call struct {
 	Form       string // call, cast, fanout, notification
 
 	Error string // "" is success; else the class of the failure
+
+	// What rules ask for by name, and only what Set.Needs lists is ever asked; "" is not there. Each may
+	// be nil: nothing is there. They are called before Resolve returns and never after.
+	Header func(name string) string // HTTP: of the request
+	JSON   func(path string) string // HTTP: a value of the JSON body, by a dotted path; see LookupJSON
+	RPCArg func(path string) string // RPC: an argument of the method, by a dotted path
 }
 
 // Result is what the rules make of a Call. Its strings never share memory with the Call.
@@ -43,10 +49,23 @@ type Result struct {
 	Action  string // one safe segment, "" if none
 	Rule    string // "FILE:LINE" of the rule ("rule N" if the Config names no file), "default" without one
 	Ignore  bool   // the call is to be neither traced nor counted
+
+	Category string   // ≤ 250 bytes, printable, low cardinality, "" if no rule gives one
+	Tags     []Tag    // of the rule, those with a value, which is ≤ 250 bytes and printable; shared, not to be changed
+	Notes    []string // of the rule, each one safe segment; shared, not to be changed
+}
+
+// Needs is what the rules of a Set read by name. Who fills in a Call need not look at anything else:
+// what no rule names is read by nobody.
+type Needs struct {
+	Headers   []string // HTTP request headers, as the rules spell them
+	JSONPaths []string // dotted paths into a JSON body of POST, PUT and PATCH
+	RPCArgs   []string // dotted paths into the arguments of an RPC
 }
 
 // Hint is what must be known of an HTTP call before it runs.
 type Hint struct {
 	Ignore bool // an ignore rule matches: do nothing at all
 	Body   bool // the result may depend on the first key of a JSON body
+	JSON   bool // the result may depend on values of a JSON body, those of Needs.JSONPaths
 }

@@ -5,6 +5,15 @@ import (
 	"strings"
 )
 
+// facts are a Call's, bounded, and only those that the rules of the Set can tell apart.
+type facts struct {
+	kind                                          Kind
+	status                                        int
+	service, method, host, path, bodyKey          string
+	exchange, routingKey, queue, topic, namespace string
+	rpcMethod, form, err                          string
+}
+
 // reads says which facts the outputs of a Set may depend on. All others are blanked before the cache
 // is asked, so that a call with a new Host or status is still a known call.
 type reads struct {
@@ -34,53 +43,53 @@ func survey(rules []rule) reads {
 }
 
 // facts bounds the call's strings and blanks what no rule reads.
-func (s *Set) facts(c *Call) Call {
+func (s *Set) facts(c *Call) facts {
 	if c.Kind == RPC {
 		return s.rpcFacts(c)
 	}
-	f := Call{Kind: HTTP, Service: cut(c.Service), Path: cut(c.Path), Method: otherMethod}
+	f := facts{kind: HTTP, service: cut(c.Service), path: cut(c.Path), method: otherMethod}
 	if m, ok := s.methods[c.Method]; ok {
-		f.Method = m
+		f.method = m
 	}
-	if f.Method == "POST" {
-		f.BodyKey = cut(c.BodyKey)
+	if f.method == "POST" {
+		f.bodyKey = cut(c.BodyKey)
 	}
 	if s.reads.host {
-		f.Host = strings.ToLower(cut(c.Host)) // no copy if it is lower case already
+		f.host = strings.ToLower(cut(c.Host)) // no copy if it is lower case already
 	}
 	if s.reads.status {
-		f.Status = c.Status
+		f.status = c.Status
 	}
 	if s.reads.errors {
-		f.Error = cut(c.Error)
+		f.err = cut(c.Error)
 	}
 	return f
 }
 
-func (s *Set) rpcFacts(c *Call) Call {
-	f := Call{Kind: RPC, Service: cut(c.Service), RPCMethod: cut(c.RPCMethod)}
+func (s *Set) rpcFacts(c *Call) facts {
+	f := facts{kind: RPC, service: cut(c.Service), rpcMethod: cut(c.RPCMethod)}
 	homeless := c.Service == "" // see work.owner
 	if homeless || s.reads.topic {
-		f.Topic = cut(c.Topic)
+		f.topic = cut(c.Topic)
 	}
-	homeless = homeless && (c.Topic == "" || isID(f.Topic))
+	homeless = homeless && (c.Topic == "" || isID(f.topic))
 	if homeless || s.reads.exchange {
-		f.Exchange = cut(c.Exchange)
+		f.exchange = cut(c.Exchange)
 	}
 	if homeless || s.reads.queue {
-		f.Queue = cut(c.Queue)
+		f.queue = cut(c.Queue)
 	}
 	if s.reads.routingKey {
-		f.RoutingKey = cut(c.RoutingKey)
+		f.routingKey = cut(c.RoutingKey)
 	}
 	if s.reads.namespace {
-		f.Namespace = cut(c.Namespace)
+		f.namespace = cut(c.Namespace)
 	}
 	if s.reads.form {
-		f.Form = cut(c.Form)
+		f.form = cut(c.Form)
 	}
 	if s.reads.errors {
-		f.Error = cut(c.Error)
+		f.err = cut(c.Error)
 	}
 	return f
 }

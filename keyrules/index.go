@@ -157,20 +157,20 @@ const (
 	rpcFacts
 )
 
-func rpcFact(c *Call, i int) string {
+func rpcFact(c *facts, i int) string {
 	switch i {
 	case factMethod:
-		return c.RPCMethod
+		return c.rpcMethod
 	case factTopic:
-		return c.Topic
+		return c.topic
 	case factQueue:
-		return c.Queue
+		return c.queue
 	case factRoutingKey:
-		return c.RoutingKey
+		return c.routingKey
 	case factNamespace:
-		return c.Namespace
+		return c.namespace
 	default:
-		return c.Exchange
+		return c.exchange
 	}
 }
 
@@ -197,7 +197,7 @@ func (x *rpcIndex) add(r *rule, number int32) {
 	x.globs = append(x.globs, number)
 }
 
-func (x *rpcIndex) find(rules []rule, c *Call) int32 {
+func (x *rpcIndex) find(rules []rule, c *facts) int32 {
 	best := firstFor(rules, x.globs, c, none)
 	for i, m := range x.literals {
 		if m != nil {
@@ -207,7 +207,7 @@ func (x *rpcIndex) find(rules []rule, c *Call) int32 {
 	return best
 }
 
-func firstFor(rules []rule, numbers []int32, c *Call, best int32) int32 {
+func firstFor(rules []rule, numbers []int32, c *facts, best int32) int32 {
 	for _, i := range numbers {
 		if i >= best {
 			break

@@ -5,7 +5,7 @@ import "strings"
 // work is one Resolve: the call, what is known of its path, and the buffers in which the result is
 // written. It lives on the stack, so nothing here goes through interfaces or function values.
 type work struct {
-	call    *Call
+	call    *facts
 	rule    *rule
 	path    path
 	shape   shape
@@ -24,26 +24,26 @@ func (w *work) value(p *part) string {
 	case fieldCapture, fieldPath:
 		return w.path.segment(p.n)
 	case fieldMethod:
-		return c.Method
+		return c.method
 	case fieldHost:
-		return hostname(c.Host)
+		return hostname(c.host)
 	case fieldStatus:
-		return statusText(c.Status)
+		return statusText(c.status)
 	case fieldStatusClass:
-		return statusClass(c.Status)
+		return statusClass(c.status)
 	case fieldJSON:
-		return c.BodyKey
+		return c.bodyKey
 	case fieldError:
-		return c.Error
+		return c.err
 	case fieldForm:
-		return c.Form
+		return c.form
 	case fieldAction:
 		return w.action
 	case fieldService:
 		if w.service != "" {
 			return w.service
 		}
-		return c.Service
+		return c.service
 	default:
 		return w.rpcValue(p.field)
 	}
@@ -53,17 +53,17 @@ func (w *work) rpcValue(f field) string {
 	c := w.call
 	switch f {
 	case fieldRPCMethod:
-		return c.RPCMethod
+		return c.rpcMethod
 	case fieldExchange:
-		return c.Exchange
+		return c.exchange
 	case fieldTopic:
-		return c.Topic
+		return c.topic
 	case fieldQueue:
-		return c.Queue
+		return c.queue
 	case fieldRoutingKey:
-		return c.RoutingKey
+		return c.routingKey
 	case fieldNamespace:
-		return c.Namespace
+		return c.namespace
 	default:
 		return ""
 	}
@@ -103,7 +103,7 @@ func (w *work) writeKey() []byte {
 	k := &w.key
 	for _, segment := range w.rule.key.segments {
 		if len(segment) == 1 && segment[0].field == fieldRoute {
-			k.route(&w.path, &w.shape, w.call.Method, w.action)
+			k.route(&w.path, &w.shape, w.call.method, w.action)
 			continue
 		}
 		for i := range segment {
@@ -144,10 +144,10 @@ func (w *work) owner() string {
 	switch {
 	case w.service != "":
 		return w.service
-	case c.Kind != RPC:
+	case c.kind != RPC:
 		return "http"
 	}
-	for _, s := range [...]string{c.Topic, c.Exchange, c.Queue} {
+	for _, s := range [...]string{c.topic, c.exchange, c.queue} {
 		if s != "" && !isID(s) {
 			return s
 		}
@@ -161,27 +161,27 @@ func (w *work) writeDefaultKey() []byte {
 	k := &w.key
 	c := w.call
 	k.segment(w.owner())
-	if c.Kind == RPC {
-		k.segment(orNone(c.RPCMethod))
+	if c.kind == RPC {
+		k.segment(orNone(c.rpcMethod))
 		return k.finish()
 	}
-	k.route(&w.path, &w.shape, c.Method, w.action)
+	k.route(&w.path, &w.shape, c.method, w.action)
 	k.segment(w.action)
-	k.segment(c.Method)
+	k.segment(c.method)
 	return k.finish()
 }
 
 // appendDefaultName is the span name without a template: GET /v2.1/servers/{id}, and an RPC's method.
 func (w *work) appendDefaultName(dst []byte) []byte {
 	c := w.call
-	if c.Kind != RPC {
-		dst = append(appendText(dst, c.Method), ' ')
+	if c.kind != RPC {
+		dst = append(appendText(dst, c.method), ' ')
 		return w.appendRoute(dst)
 	}
-	if c.RPCMethod == "" {
+	if c.rpcMethod == "" {
 		return appendText(dst, w.owner())
 	}
-	return appendText(dst, c.RPCMethod)
+	return appendText(dst, c.rpcMethod)
 }
 
 func orNone(s string) string {
@@ -213,7 +213,7 @@ func (w *work) writeProcessStack() []byte {
 		info = rest
 	}
 	k.segment(w.action)
-	k.segment(w.call.Method)
+	k.segment(w.call.method)
 	return k.finish()
 }
 
@@ -221,6 +221,6 @@ func (w *work) writeProcessStack() []byte {
 func (w *work) writeQueueReceive() []byte {
 	k := &w.key
 	k.dotted(w.rule.prefix)
-	k.segment(orNone(w.call.RPCMethod))
+	k.segment(orNone(w.call.rpcMethod))
 	return k.finish()
 }

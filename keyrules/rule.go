@@ -29,7 +29,7 @@ type rule struct {
 // fallback is the rule of calls that no other takes.
 var fallback = rule{position: "default", pattern: anyPath}
 
-func (r *rule) matchRPC(c *Call) bool {
+func (r *rule) matchRPC(c *facts) bool {
 	for i := range r.rpc {
 		if g := &r.rpc[i]; g.pattern != "" && !g.match(rpcFact(c, i)) {
 			return false

@@ -48,24 +48,24 @@ func (s *Set) Peek(method, host, path string) Hint {
 // Resolve gives the key, span name, service and action of a finished call. It never fails: what it
 // cannot name it files under `_other` and counts.
 func (s *Set) Resolve(c *Call) Result {
-	facts := s.facts(c)
-	hash := s.cache.hash(&facts)
-	if e := s.cache.get(hash, &facts); e != nil {
+	f := s.facts(c)
+	hash := s.cache.hash(&f)
+	if e := s.cache.get(hash, &f); e != nil {
 		if e.overflow {
 			s.overflows.Add(1)
 		}
 		return e.result
 	}
-	r, overflow := s.resolve(&facts)
+	r, overflow := s.resolve(&f)
 	if overflow {
 		s.overflows.Add(1)
 	}
-	s.cache.put(hash, &facts, r, overflow)
+	s.cache.put(hash, &f, r, overflow)
 	return r
 }
 
 // resolve works a result out. The second result tells that the key is the overflow key.
-func (s *Set) resolve(f *Call) (Result, bool) {
+func (s *Set) resolve(f *facts) (Result, bool) {
 	w := work{call: f}
 	s.match(&w)
 	if w.rule.ignore {
@@ -83,12 +83,12 @@ func (s *Set) resolve(f *Call) (Result, bool) {
 
 // match finds the rule, and for HTTP the shape of the path.
 func (s *Set) match(w *work) {
-	if w.call.Kind == RPC {
+	if w.call.kind == RPC {
 		w.rule = s.rule(s.rpc.find(s.rules, w.call))
 		return
 	}
-	w.path = newPath(w.call.Path)
-	w.rule = s.rule(s.http.find(s.rules, w.call.Method, w.call.Host, &w.path))
+	w.path = newPath(w.call.path)
+	w.rule = s.rule(s.http.find(s.rules, w.call.method, w.call.host, &w.path))
 	switch {
 	case w.rule.ignore:
 	case w.rule.pattern.text != "" && w.rule.use == "":
@@ -114,8 +114,8 @@ func (s *Set) action(w *work) string {
 	switch {
 	case !w.rule.action.empty():
 		made = w.writeAction(&k)
-	case w.call.Kind == HTTP:
-		made = k.only(w.path.action(w.call.Method, &w.shape, w.call.BodyKey))
+	case w.call.kind == HTTP:
+		made = k.only(w.path.action(w.call.method, &w.shape, w.call.bodyKey))
 	}
 	if len(made) == 0 {
 		return ""
@@ -130,7 +130,7 @@ func (s *Set) service(w *work) string {
 	if made := w.appendTemplate(w.text[:0], &w.rule.service); len(made) > 0 {
 		return orOther(s.services.intern(made))
 	}
-	made := appendText(w.text[:0], w.call.Service)
+	made := appendText(w.text[:0], w.call.service)
 	if len(made) == 0 {
 		return ""
 	}
@@ -151,8 +151,8 @@ func (s *Set) name(w *work) string {
 	if known, ok := s.names.intern(made[:min(len(made), maxText)]); ok {
 		return known
 	}
-	if w.call.Kind == HTTP {
-		return s.methods[w.call.Method] // OpenTelemetry's name for a request without a route
+	if w.call.kind == HTTP {
+		return s.methods[w.call.method] // OpenTelemetry's name for a request without a route
 	}
 	return overflowKey
 }
