@@ -27,11 +27,14 @@ type rig struct {
 	profile string // folder for CPU profiles, "" is none
 }
 
-// groups in the order in which they run.
-var groups = []struct {
+// group is a set of figures that share their subjects.
+type group struct {
 	name string
 	run  func(context.Context, *rig) error
-}{
+}
+
+// groups in the order in which they run.
+var groups = []group{
 	{"http", benchHTTP},
 	{"inproc", benchInProcess},
 	{"rpc", benchRPC},
@@ -66,12 +69,7 @@ func run(ctx context.Context) error {
 
 	chosen := strings.Split(*only, ",")
 	for _, c := range chosen {
-		if !slices.ContainsFunc(groups, func(g struct {
-			name string
-			run  func(context.Context, *rig) error
-		}) bool {
-			return g.name == c
-		}) {
+		if !slices.ContainsFunc(groups, func(g group) bool { return g.name == c }) {
 			return fmt.Errorf("-only: no group %q; groups are http, inproc, rpc, memory", c)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net"
 	"sync"
-	"sync/atomic"
 )
 
 const upstreamAnswer = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nDate: Fri, 20 Nov 2026 12:00:00 GMT\r\nContent-Length: 15\r\n\r\n{\"servers\": []}"
@@ -16,7 +15,6 @@ type upstream struct {
 	wg       sync.WaitGroup
 	mu       sync.Mutex
 	conns    map[net.Conn]struct{}
-	lastHead atomic.Pointer[[]byte] // head of the first request of the latest connection
 }
 
 func startUpstream() (*upstream, error) {
@@ -48,7 +46,7 @@ func (u *upstream) accept() {
 // proxy sends the next one only after the answer.
 func (u *upstream) serve(c net.Conn) {
 	defer c.Close()
-	buf, have, first := make([]byte, 8192), 0, true
+	buf, have := make([]byte, 8192), 0
 	for have < len(buf) {
 		n, err := c.Read(buf[have:])
 		if err != nil {
@@ -57,11 +55,6 @@ func (u *upstream) serve(c net.Conn) {
 		have += n
 		if !bytes.HasSuffix(buf[:have], endOfHead) {
 			continue
-		}
-		if first {
-			head := bytes.Clone(buf[:have])
-			u.lastHead.Store(&head)
-			first = false
 		}
 		have = 0
 		if _, err := c.Write([]byte(upstreamAnswer)); err != nil {
