@@ -2,6 +2,7 @@ package amqptap
 
 import (
 	"github.com/calltap/calltap/amqptap/dialect"
+	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/spanbuilder"
 )
 
@@ -11,6 +12,7 @@ type stream struct {
 	dialects *dialect.Set
 	pairer   *spanbuilder.Pairer
 	counters *counters
+	rules    *keyrules.Set // whose arguments the dialects read
 }
 
 func newStream(l dialect.Limits, dialects []string, o spanbuilder.PairerOptions) (*stream, error) {
@@ -23,11 +25,24 @@ func newStream(l dialect.Limits, dialects []string, o spanbuilder.PairerOptions)
 
 // observe takes one record. m is scratch, so that it need not be allocated for each.
 func (s *stream) observe(tr *spanbuilder.Tracer, r *dialect.Record, m *spanbuilder.Message) {
+	if tr.Rules != s.rules {
+		s.follow(tr.Rules)
+	}
 	name, v := s.dialects.Decode(r, m)
 	s.counters.event(r.Point, name, v)
 	if v == dialect.Decoded {
 		s.pairer.Observe(tr, m)
 	}
+}
+
+// follow reads what these rules ask for from now on.
+func (s *stream) follow(rules *keyrules.Set) {
+	s.rules = rules
+	var needs keyrules.Needs
+	if rules != nil {
+		needs = rules.Needs()
+	}
+	s.dialects.ReadArgs(needs.RPCArgs)
 }
 
 // badContexts is how many trace headers could not be used.

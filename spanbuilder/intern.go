@@ -12,6 +12,7 @@ const (
 type route struct {
 	dialect, vhost, exchange, routingKey, topic, namespace, method string
 	form                                                           Form
+	args                                                           Args
 }
 
 // routeCache gives equal messages the same *route. When it is full it begins anew: routes in use live on
@@ -23,6 +24,7 @@ func (c routeCache) get(m *Message) *route {
 		dialect: clip(m.Dialect), vhost: clip(m.VHost), exchange: clip(m.Exchange),
 		routingKey: clip(m.RoutingKey), topic: clip(m.Topic),
 		namespace: clip(m.Namespace), method: clip(m.Method), form: m.Form,
+		args: m.Args[:min(len(m.Args), maxArgs)],
 	}
 	if found := c[r]; found != nil {
 		return found
@@ -34,6 +36,7 @@ func (c routeCache) get(m *Message) *route {
 		strings.Clone(r.dialect), strings.Clone(r.vhost), strings.Clone(r.exchange),
 		strings.Clone(r.routingKey), strings.Clone(r.topic),
 		strings.Clone(r.namespace), strings.Clone(r.method), r.form,
+		Args(strings.Clone(string(r.args))),
 	}
 	c[*kept] = kept
 	return kept

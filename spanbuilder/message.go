@@ -50,6 +50,7 @@ type Message struct {
 	Server      string // host part of topic.host, "" if none
 	Namespace   string
 	Method      string
+	Args        Args          // those that rules ask for, see keyrules.Needs
 	Timeout     time.Duration // 0: none told
 	Redelivered bool
 	Unroutable  bool

@@ -74,6 +74,7 @@ type Pairer struct {
 	directDelivers bool
 	out            span.Span // the span at hand
 	ruled          string    // the service that a rule gives it, "" if none
+	extra          *extra    // what else a rule gives it
 }
 
 // NewPairer makes an empty Pairer.
@@ -144,6 +145,7 @@ func (p *Pairer) Flush(t *Tracer, now int64) {
 // emit gives away p.out.
 func (p *Pairer) emit(t *Tracer) {
 	p.count.spans.Add(1)
+	p.extra.add(&p.out)
 	if t.Sink != nil {
 		t.Sink.Offer(&p.out)
 	}

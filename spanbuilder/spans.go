@@ -3,37 +3,8 @@ package spanbuilder
 import (
 	"strconv"
 
-	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/span"
 )
-
-// label is what the rules made of a call, asked once for both its sides.
-type label struct {
-	key, name, service string
-	done, ignore       bool
-}
-
-// formNames are the words by which rules know the forms.
-var formNames = [...]string{
-	FormCall: "call", FormCast: "cast", FormFanout: "fanout", FormNotification: "notification",
-}
-
-func (t *Tracer) label(r *route, queue, fault string) label {
-	if t.Rules == nil {
-		return label{key: r.method, name: r.method, done: true}
-	}
-	facts := keyrules.Call{
-		Kind: keyrules.RPC, Service: r.topic,
-		Exchange: r.exchange, RoutingKey: r.routingKey, Queue: queue, Topic: r.topic,
-		Namespace: r.namespace, RPCMethod: r.method, Form: formNames[r.form], Error: fault,
-	}
-	res := t.Rules.Resolve(&facts)
-	l := label{key: res.Key, name: res.Name, service: res.Service, done: true, ignore: res.Ignore}
-	if l.service == r.topic {
-		l.service = "" // no rule's, but what was told
-	}
-	return l
-}
 
 // resolve asks the rules at the first of: the request's delivery, when its queue is known; the end.
 func (p *Pairer) resolve(t *Tracer, c *call, fault string) label {
@@ -275,6 +246,7 @@ func (p *Pairer) oneWaySpan(m *Message, l label, c *cast, r *route) (*span.Span,
 // start clears p.out for the next span and gives it room for its slices, in one allocation.
 func (p *Pairer) start(l label, id span.TraceID, sampled, debug bool) (*span.Span, *room) {
 	p.out = span.Span{TraceID: id, Sampled: sampled, Debug: debug, Name: l.name, Key: l.key}
+	p.extra = l.extra
 	return &p.out, new(room)
 }
 

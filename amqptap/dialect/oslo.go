@@ -30,6 +30,7 @@ type oslo struct {
 	failure   string // class of the remote exception
 	timeout   time.Duration
 	ending    bool
+	args      osloArgReader
 
 	// Scratch that the strings of one message may point into.
 	inner  []byte // a whole message, unescaped
@@ -65,7 +66,7 @@ func (o *oslo) Decode(r *Record, m *spanbuilder.Message) Verdict {
 func (o *oslo) reset() {
 	o.enveloped, o.bad, o.seen, o.failure, o.timeout, o.ending = false, false, 0, "", 0, true
 	o.text = [osloStrings + 1]string{}
-	o.values = o.values[:0]
+	o.values, o.args.found = o.values[:0], o.args.found[:0]
 }
 
 // startsEnvelope sniffs at a body that is too large to be read.
@@ -161,8 +162,12 @@ func (o *oslo) field(name []byte, level uint) osloField {
 
 // member reads the value of a member. As in any JSON parser the last of its name wins.
 func (o *oslo) member(s *scanner, f osloField) {
+	if f == osloArgs && len(o.args.wanted) > 0 {
+		o.arguments(s)
+		return
+	}
 	kind, raw, ok := s.value()
-	if !ok || f == osloOther {
+	if !ok || f == osloOther || f == osloArgs {
 		return
 	}
 	isNull := kind == kindLiteral && string(raw) == "null"
@@ -300,6 +305,7 @@ func (o *oslo) fill(r *Record, m *spanbuilder.Message) Verdict {
 
 func (o *oslo) fillRequest(r *Record, m *spanbuilder.Message) {
 	m.Method, m.Namespace = o.text[osloMethod], o.text[osloNamespace]
+	m.Args = spanbuilder.Args(view(o.args.found))
 	m.Topic, m.Server, _ = strings.Cut(r.RoutingKey, ".")
 	topic, fanout := strings.CutSuffix(r.Exchange, "_fanout")
 	switch {

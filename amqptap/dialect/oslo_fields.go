@@ -1,7 +1,7 @@
 package dialect
 
 // osloField is a member of an oslo message that is read. All others are walked over unseen:
-// _context_auth_token, args and result above all.
+// _context_auth_token and result above all.
 type osloField uint8
 
 const (
@@ -30,6 +30,7 @@ const (
 	osloEnding  // reply: false means that the server is still at work
 	osloFailure // reply: a string of JSON about the exception, or null
 	osloResult  // reply: never read, but tells that this is one
+	osloArgs    // request: only what rules name is read of it
 
 	// Members of the envelope.
 	osloMessage
@@ -74,6 +75,8 @@ func osloFieldOf(name []byte) osloField {
 		return osloTraceparent
 	case "_timeout":
 		return osloTimeout
+	case "args":
+		return osloArgs
 	case "ending":
 		return osloEnding
 	case "failure":

@@ -92,6 +92,9 @@ func (s *scanner) atString() bool {
 	return s.i < len(s.b) && (s.b[s.i] == '"' || s.b[s.i] == '\\')
 }
 
+// atObject reports whether the value at i is an object.
+func (s *scanner) atObject() bool { return s.i < len(s.b) && s.b[s.i] == '{' }
+
 // value reads the member's value: the inside of a string as it stands, the text of a literal, or
 // nothing for an array or object, which is skipped.
 func (s *scanner) value() (kind, []byte, bool) {
