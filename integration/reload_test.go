@@ -118,10 +118,9 @@ func startLoad(t *testing.T, c *harness.Calltap, path string, clients int) *load
 				default:
 				}
 				id := newTraceID()
-				requestID := "req-" + id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
-				a, err := tryWith(own, c, "GET", path, "", "X-OpenStack-Request-ID", requestID)
+				a, err := tryWith(own, c, "GET", path, "", "X-OpenStack-Request-ID", requestID(id))
 				if err != nil {
-					a, err = tryWith(own, c, "GET", path, "", "X-OpenStack-Request-ID", requestID)
+					a, err = tryWith(own, c, "GET", path, "", "X-OpenStack-Request-ID", requestID(id))
 				}
 				if err != nil || a.Status != 200 {
 					t.Logf("request failed: %v %+v", err, a)
@@ -149,4 +148,9 @@ func newTraceID() string {
 	raw[6] = raw[6]&0x0f | 0x40
 	raw[8] = raw[8]&0x3f | 0x80
 	return hex.EncodeToString(raw[:])
+}
+
+// requestID is OpenStack's way to write a trace id.
+func requestID(id string) string {
+	return "req-" + id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
 }
