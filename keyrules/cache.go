@@ -2,6 +2,7 @@ package keyrules
 
 import (
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync/atomic"
 )
@@ -29,6 +30,8 @@ type cache struct {
 
 type entry struct {
 	facts    facts // only what the rules of the Set can tell apart
+	values   []string
+	seen     *sighting // of a call that no rule took
 	result   Result
 	overflow bool // the key is the overflow key
 }
@@ -36,7 +39,7 @@ type entry struct {
 func newCache() *cache { return &cache{seed: maphash.MakeSeed()} }
 
 // hash mixes the facts. The seed is secret, so nobody can aim at one set from outside.
-func (c *cache) hash(f *facts) uint64 {
+func (c *cache) hash(f *facts, values []string) uint64 {
 	h := uint64(f.status)<<8 | uint64(f.kind)
 	for _, s := range [...]string{f.path, f.method, f.service, f.rpcMethod, f.topic, f.bodyKey, f.host,
 		f.exchange, f.routingKey, f.queue, f.namespace, f.form, f.err} {
@@ -44,13 +47,18 @@ func (c *cache) hash(f *facts) uint64 {
 			h ^= maphash.String(c.seed, s)
 		}
 	}
+	for _, s := range values {
+		if h *= 0x9e3779b97f4a7c15; s != "" {
+			h ^= maphash.String(c.seed, s)
+		}
+	}
 	return h ^ h>>29
 }
 
-func (c *cache) get(h uint64, f *facts) *entry {
+func (c *cache) get(h uint64, f *facts, values []string) *entry {
 	set := &c.sets[h%cacheSets]
 	for i := range set {
-		if e := set[i].Load(); e != nil && e.facts == *f {
+		if e := set[i].Load(); e != nil && e.facts == *f && slices.Equal(e.values, values) {
 			return e
 		}
 	}
@@ -58,16 +66,19 @@ func (c *cache) get(h uint64, f *facts) *entry {
 }
 
 // put remembers a result if the call was seen before.
-func (c *cache) put(h uint64, f *facts, r Result, overflow bool) {
+func (c *cache) put(h uint64, f *facts, values []string, a *answered) {
 	mark := &c.marks[h%uint64(len(c.marks))]
 	if tag := uint32(h >> 32); mark.Swap(tag) != tag {
 		return
 	}
-	facts, ok := keep(f)
+	facts, kept, ok := keep(f, values)
 	if !ok {
 		return
 	}
-	e := &entry{facts: facts, result: r, overflow: overflow}
+	e := &entry{facts: facts, values: kept, seen: a.seen, result: a.result, overflow: a.overflow}
+	if e.seen != nil {
+		e.seen.example.CompareAndSwap(nil, &e.facts.path)
+	}
 	set := &c.sets[h%cacheSets]
 	if !set[0].CompareAndSwap(nil, e) {
 		set[h>>63].Store(e)
@@ -75,27 +86,33 @@ func (c *cache) put(h uint64, f *facts, r Result, overflow bool) {
 }
 
 // keep copies the facts out of the caller's memory, all texts into one string.
-func keep(f *facts) (facts, bool) {
+func keep(f *facts, values []string) (facts, []string, bool) {
 	kept := *f
+	all := slices.Clone(values)
 	texts := [...]*string{&kept.path, &kept.method, &kept.service, &kept.rpcMethod, &kept.topic, &kept.bodyKey,
 		&kept.host, &kept.exchange, &kept.routingKey, &kept.queue, &kept.namespace, &kept.form, &kept.err}
 	size := 0
 	for _, s := range texts {
 		size += len(*s)
 	}
+	for _, s := range all {
+		size += len(s)
+	}
 	if size > maxCached {
-		return facts{}, false
+		return facts{}, nil, false
 	}
-	var all strings.Builder
-	all.Grow(size)
+	var text strings.Builder
+	text.Grow(size)
+	move := func(s *string) {
+		from := text.Len()
+		text.WriteString(*s)
+		*s = text.String()[from:]
+	}
 	for _, s := range texts {
-		all.WriteString(*s)
+		move(s)
 	}
-	from := 0
-	for _, s := range texts {
-		n := len(*s)
-		*s = all.String()[from : from+n]
-		from += n
+	for i := range all {
+		move(&all[i])
 	}
-	return kept, true
+	return kept, all, true
 }

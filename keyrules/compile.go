@@ -11,12 +11,6 @@ const (
 	mostMaxKeys    = 1_000_000
 )
 
-// The built-ins that a Rule's Use may name.
-const (
-	useProcessStack = "process_stack"
-	useQueueReceive = "queue_receive"
-)
-
 // Compile turns a Config into a Set. Its errors begin with FILE:LINE of the first rule that is wrong
 // ("rule N" if the Config names no file) and say how to put it right.
 func Compile(c Config) (*Set, error) {
@@ -24,12 +18,45 @@ func Compile(c Config) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	var rules, uses []rule
-	for i := range c.Rules {
-		position := c.Rules[i].position(i)
-		r, err := compileRule(&c.Rules[i])
+	b := builder{sources: c.Rules}
+	if b.rules, b.uses, err = b.compile(c.Rules, "rule"); err != nil {
+		return nil, err
+	}
+	if b.routes, err = b.compileRoutes(c.Routes); err != nil {
+		return nil, err
+	}
+	return b.set(newTables(limit)), nil
+}
+
+// With returns a Set in which rules of a site's own go before those of s: its rules and ignores before
+// all others, its built-ins before s's. Both share one table of keys and its counters. Errors are those
+// of Compile; a rule without a file is "site rule N".
+func (s *Set) With(site []Rule) (*Set, error) {
+	b := builder{wants: wants{slices.Clone(s.needs)}, routes: s.routes, sources: append(slices.Clone(site), s.sources...)}
+	rules, uses, err := b.compile(site, "site rule")
+	if err != nil {
+		return nil, err
+	}
+	b.rules, b.uses = append(rules, s.rules[:s.plain]...), append(uses, s.rules[s.plain:]...)
+	return b.set(s.out), nil
+}
+
+// builder is a Set in the making.
+type builder struct {
+	wants   wants
+	rules   []rule
+	uses    []rule
+	routes  []rule
+	sources []Rule // as they were written, for warnings
+}
+
+// compile parts rules and ignores from built-ins. What they are called without a file is by their number.
+func (b *builder) compile(from []Rule, word string) (rules, uses []rule, err error) {
+	for i := range from {
+		position := from[i].position(word, i)
+		r, err := compileRule(&from[i], &b.wants)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", position, err)
+			return nil, nil, fmt.Errorf("%s: %w", position, err)
 		}
 		r.position = position
 		if r.use != "" {
@@ -38,7 +65,7 @@ func Compile(c Config) (*Set, error) {
 			rules = append(rules, r)
 		}
 	}
-	return newSet(append(rules, uses...), limit), nil
+	return rules, uses, nil
 }
 
 func maxKeys(n int) (int, error) {
@@ -52,13 +79,21 @@ func maxKeys(n int) (int, error) {
 	}
 }
 
-func newSet(rules []rule, limit int) *Set {
-	side := max(limit, defaultMaxKeys) // names and actions of a small key table need not be few
+// set puts the parts together.
+func (b *builder) set(out *tables) *Set {
+	rules := slices.Concat(b.rules, b.uses)
+	all := slices.Concat(rules, b.routes)
 	s := &Set{
-		rules: rules, http: newHTTPIndex(rules), rpc: newRPCIndex(rules),
+		rules: rules, plain: len(b.rules), http: newHTTPIndex(rules), rpc: newRPCIndex(rules),
+		routes: b.routes, sources: b.sources, needs: b.wants.needs,
 		methods: map[string]string{otherMethod: otherMethod},
-		keys:    newTable(limit), names: newTable(side), services: newTable(side), actions: newTable(side),
-		reads: survey(rules), cache: newCache(),
+		out:     out, reads: survey(all), cache: newCache(),
+	}
+	if len(b.routes) > 0 {
+		s.table = newHTTPIndex(b.routes)
+		for m := range s.table.methods {
+			s.methods[m] = m
+		}
 	}
 	for m := range s.http.methods {
 		s.methods[m] = m
@@ -68,10 +103,10 @@ func newSet(rules []rule, limit int) *Set {
 }
 
 // position is where the operator finds the rule.
-func (r *Rule) position(i int) string {
+func (r *Rule) position(word string, i int) string {
 	switch {
 	case r.File == "":
-		return fmt.Sprintf("rule %d", i+1)
+		return fmt.Sprintf("%s %d", word, i+1)
 	case r.Line == 0:
 		return r.File
 	default:
@@ -79,27 +114,27 @@ func (r *Rule) position(i int) string {
 	}
 }
 
-func compileRule(r *Rule) (rule, error) {
+func compileRule(r *Rule, w *wants) (rule, error) {
 	out := rule{ignore: r.Ignore, pattern: anyPath}
 	var err error
 	if out.kind, err = r.kind(); err != nil {
 		return out, err
 	}
-	if err = r.compileMatchers(&out); err != nil {
+	if err = r.compileMatchers(&out, w); err != nil {
 		return out, err
 	}
 	switch {
 	case r.Use != "":
 		err = r.compileUse(&out)
-	case r.Prefix != "" || len(r.Strip) > 0:
-		err = fmt.Errorf("prefix and strip belong to a built-in; write use %s", useProcessStack)
+	case r.Prefix != "" || len(r.Strip) > 0 || r.Segment != 0:
+		err = fmt.Errorf("prefix, strip and segment belong to a built-in; write use %s", useProcessStack)
 	case r.Ignore:
 		err = r.checkIgnore()
 	}
 	if err != nil {
 		return out, err
 	}
-	return out, r.compileTemplates(&out)
+	return out, r.compileTemplates(&out, w)
 }
 
 // kind tells HTTP from RPC by what is written.
@@ -124,7 +159,7 @@ func (r *Rule) kind() (Kind, error) {
 	}
 }
 
-func (r *Rule) compileMatchers(out *rule) error {
+func (r *Rule) compileMatchers(out *rule, w *wants) error {
 	for _, m := range r.Methods {
 		if err := checkMethod(m); err != nil {
 			return err
@@ -140,7 +175,7 @@ func (r *Rule) compileMatchers(out *rule) error {
 		}
 	}
 	for _, m := range [...]struct{ word, text string }{{"host", r.Host}, {"exchange", r.Exchange},
-		{"routing_key", r.RoutingKey}, {"queue", r.Queue}, {"topic", r.Topic}, {"namespace", r.Namespace}, {"method", r.RPCMethod}} {
+		{"routing_key", r.RoutingKey}, {"queue", r.Queue}, {"topic", r.Topic}, {"namespace", r.Namespace}, {"method", r.RPCMethod}, {"form", r.Form}, {"json", r.JSON}} {
 		if len(m.text) > maxText {
 			return fmt.Errorf("%s: a pattern of %d bytes, at most %d", m.word, len(m.text), maxText)
 		}
@@ -149,8 +184,9 @@ func (r *Rule) compileMatchers(out *rule) error {
 	out.rpc = [rpcFacts]glob{
 		factMethod: newGlob(r.RPCMethod), factTopic: newGlob(r.Topic), factQueue: newGlob(r.Queue),
 		factRoutingKey: newGlob(r.RoutingKey), factNamespace: newGlob(r.Namespace), factExchange: newGlob(r.Exchange),
+		factForm: newGlob(r.Form),
 	}
-	return nil
+	return r.compileMore(out, w)
 }
 
 func checkMethod(m string) error {
@@ -164,8 +200,8 @@ func checkMethod(m string) error {
 }
 
 func (r *Rule) checkIgnore() error {
-	if r.Key != "" || r.Name != "" || r.Service != "" || r.Action != "" {
-		return fmt.Errorf("an ignored call has no key, name, service or action; take them out")
+	if r.Key != "" || r.Name != "" || r.Service != "" || r.Action != "" || r.Category != "" || len(r.Tags) > 0 || len(r.Notes) > 0 || r.MaxKeys != 0 {
+		return fmt.Errorf("an ignored call has no key, name, service, action, category, tags or notes; take them out")
 	}
 	return nil
 }
@@ -187,7 +223,10 @@ func (r *Rule) compileUse(out *rule) error {
 	if err := checkKey("prefix", r.Prefix); err != nil {
 		return fmt.Errorf("use %s: %w", r.Use, err)
 	}
-	out.use, out.prefix = r.Use, r.Prefix
+	if r.Segment < 0 || r.Segment > maxSegments || r.Segment != 0 && r.Use != useProcessStack {
+		return fmt.Errorf("use %s: segment %d: belongs to %s, from 1 to %d; tach's later form is segment 2", r.Use, r.Segment, useProcessStack, maxSegments)
+	}
+	out.use, out.prefix, out.nth = r.Use, r.Prefix, r.Segment
 	if r.Use == useProcessStack {
 		return r.compileStrip(out)
 	}
@@ -195,7 +234,7 @@ func (r *Rule) compileUse(out *rule) error {
 		return fmt.Errorf("use %s: strip belongs to %s; take it out", r.Use, useProcessStack)
 	}
 	if !r.hasRPCMatcher() {
-		out.rpc[factTopic] = newGlob(r.Prefix[strings.LastIndexByte(r.Prefix, '.')+1:])
+		out.rpc[factTopic] = newGlob(useTopic(r))
 	}
 	return nil
 }
@@ -212,32 +251,4 @@ func (r *Rule) compileStrip(out *rule) error {
 		out.strip = append(out.strip, m)
 	}
 	return nil
-}
-
-// compileTemplates reads the templates in the order in which they depend on each other.
-func (r *Rule) compileTemplates(out *rule) error {
-	p := parser{kind: out.kind, pattern: &out.pattern}
-	if len(out.methods) == 1 {
-		p.method = out.methods[0]
-	}
-	var err error
-	if out.action, err = p.parseText(outAction, r.Action); err != nil {
-		return err
-	}
-	p.action, _ = out.action.constant()
-	if out.service, err = p.parseText(outService, r.Service); err != nil {
-		return err
-	}
-	p.service, _ = out.service.constant()
-	if out.name, err = p.parseText(outName, r.Name); err != nil {
-		return err
-	}
-	if r.Name == "" && r.Path != "" && r.Use == "" {
-		out.name = p.nameOfPattern()
-	}
-	if r.Key != "" {
-		out.key, err = p.parseKey(r.Key)
-	}
-	out.body = out.reads(fieldJSON) && (len(out.methods) == 0 || slices.Contains(out.methods, "POST"))
-	return err
 }

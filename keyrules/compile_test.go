@@ -31,7 +31,7 @@ func TestWrongRulesAreErrorsThatTellTheFix(t *testing.T) {
 		"empty segment":       {func(r *keyrules.Rule) { r.Key = "a..b" }, "take the extra dot out"},
 		"dot at the end":      {func(r *keyrules.Rule) { r.Key = "a." }, "take the extra dot out"},
 		"newline in a name":   {func(r *keyrules.Rule) { r.Name = "a\nb" }, "does not print"},
-		"dot in an action":    {func(r *keyrules.Rule) { r.Action = "a.b" }, "an action is one key segment"},
+		"dot in an action":    {func(r *keyrules.Rule) { r.Action = "a.b" }, "it is one key segment"},
 		"endless name":        {func(r *keyrules.Rule) { r.Name = strings.Repeat("x", 251) }, "at most 250"},
 		"path without slash":  {func(r *keyrules.Rule) { r.Path = "servers/{id}" }, `path "servers/{id}" does not begin with /; write /servers/{id}`},
 		"rest in the middle":  {func(r *keyrules.Rule) { r.Path = "/a/**/b" }, "it must come last"},

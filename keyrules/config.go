@@ -66,8 +66,8 @@ type Rule struct {
 	Use string `json:"use,omitempty"`
 	// The beginning of a built-in's keys, e.g. `nova.api`.
 	Prefix string `json:"prefix,omitempty"`
-	// Which segment of the path process_stack puts into the key, from 1: 2 is tach's later form, in which
-	// the first is the empty one before the slash. 0 is the seed's form, the first three elements.
+	// The one segment of the path, from 1, that process_stack puts into the key: 2 is tach's later form.
+	// 0 is its first form: the first two segments.
 	Segment int `json:"segment,omitempty"`
 	// Mount points that process_stack cuts off the path, e.g. `/v2.1`; the longest that fits.
 	Strip []string `json:"strip,omitempty"`

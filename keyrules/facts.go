@@ -17,7 +17,7 @@ type facts struct {
 // reads says which facts the outputs of a Set may depend on. All others are blanked before the cache
 // is asked, so that a call with a new Host or status is still a known call.
 type reads struct {
-	host, status, errors, form                    bool
+	host, status, errors, form, body, json        bool
 	exchange, routingKey, queue, topic, namespace bool
 }
 
@@ -30,10 +30,14 @@ func survey(rules []rule) reads {
 		return some(func(r *rule) bool { return r.rpc[i].pattern != "" || r.reads(f) })
 	}
 	return reads{
-		host:       some(func(r *rule) bool { return r.host.pattern != "" || r.reads(fieldHost) }),
-		status:     some(func(r *rule) bool { return r.reads(fieldStatus) || r.reads(fieldStatusClass) }),
+		host: some(func(r *rule) bool { return r.host.pattern != "" || r.reads(fieldHost) }),
+		status: some(func(r *rule) bool {
+			return r.reads(fieldStatus) || r.reads(fieldStatusClass) || r.more != nil && len(r.more.statuses) > 0
+		}),
+		body:       some(func(r *rule) bool { return r.body || r.json }),
+		json:       some(func(r *rule) bool { return r.json }),
 		errors:     some(func(r *rule) bool { return r.reads(fieldError) }),
-		form:       some(func(r *rule) bool { return r.reads(fieldForm) }),
+		form:       fact(factForm, fieldForm),
 		exchange:   fact(factExchange, fieldExchange),
 		routingKey: fact(factRoutingKey, fieldRoutingKey),
 		queue:      fact(factQueue, fieldQueue),
@@ -51,7 +55,7 @@ func (s *Set) facts(c *Call) facts {
 	if m, ok := s.methods[c.Method]; ok {
 		f.method = m
 	}
-	if f.method == "POST" {
+	if f.method == "POST" || s.reads.body && mayHaveBody(f.method) {
 		f.bodyKey = cut(c.BodyKey)
 	}
 	if s.reads.host {

@@ -23,6 +23,10 @@ const (
 	fieldError
 	fieldAction
 	fieldService
+	fieldPathTo   // {path[:n]}
+	fieldHeader   // {header.NAME}, its value is n
+	fieldJSONPath // {json.PATH}, its value is n
+	fieldArg      // {rpc.arg.NAME}, its value is n
 )
 
 // fieldNames are the names that need no pattern; {path.N} is apart, for its number.

@@ -1,6 +1,9 @@
 package keyrules
 
-import "math"
+import (
+	"math"
+	"regexp"
+)
 
 // none is the number of no rule; it is behind all others.
 const none int32 = math.MaxInt32
@@ -20,9 +23,15 @@ type httpIndex struct {
 type node struct {
 	words map[string]*node // by the next segment
 	one   *node            // by any next segment: {name} and *
+	tests []testNode       // by a next segment of some form: {name:regex}
 	ends  []int32          // rules whose pattern ends here, ascending
 	rest  []int32          // rules whose pattern goes on with **, ascending
 	least int32            // first rule of the whole subtree, to turn back early
+}
+
+type testNode struct {
+	test *regexp.Regexp
+	node *node
 }
 
 func newNode() *node { return &node{least: none} }
@@ -66,8 +75,8 @@ func (x *httpIndex) add(r *rule, number int32) {
 
 func (n *node) add(p *pattern, number int32) {
 	n.least = min(n.least, number)
-	for _, literal := range p.segments {
-		n = n.grow(literal)
+	for i := range p.segments {
+		n = n.grow(p.segments[i], p.tests[i])
 		n.least = min(n.least, number)
 	}
 	if p.rest {
@@ -77,8 +86,11 @@ func (n *node) add(p *pattern, number int32) {
 	}
 }
 
-// grow returns the child for a segment of a pattern, "" being any.
-func (n *node) grow(literal string) *node {
+// grow returns the child for a segment of a pattern, "" being any, or any of a form.
+func (n *node) grow(literal string, test *regexp.Regexp) *node {
+	if test != nil {
+		return n.growTest(test)
+	}
 	if literal == "" {
 		if n.one == nil {
 			n.one = newNode()
@@ -94,45 +106,64 @@ func (n *node) grow(literal string) *node {
 	return n.words[literal]
 }
 
+func (n *node) growTest(test *regexp.Regexp) *node {
+	for _, t := range n.tests {
+		if t.test.String() == test.String() {
+			return t.node
+		}
+	}
+	n.tests = append(n.tests, testNode{test, newNode()})
+	return n.tests[len(n.tests)-1].node
+}
+
 // find returns the number of the first rule that matches, none without one.
-func (x *httpIndex) find(rules []rule, method, host string, p *path) int32 {
+func (x *httpIndex) find(rules []rule, q *query) int32 {
+	return x.findAs(rules, q, q.facts.method)
+}
+
+func (x *httpIndex) findAs(rules []rule, q *query, method string) int32 {
 	root, known := x.methods[method]
 	if !known {
 		root = x.other
 	}
-	return root.find(rules, host, p, 0, none)
+	return root.find(rules, q, 0, none)
 }
 
 // find walks literal and wildcard side by side; a subtree with no rule before the best is left out.
-func (n *node) find(rules []rule, host string, p *path, depth int, best int32) int32 {
+func (n *node) find(rules []rule, q *query, depth int, best int32) int32 {
 	if n.least >= best {
 		return best
 	}
-	best = firstOn(rules, n.rest, host, best)
-	if depth == p.n {
-		if p.deep {
+	best = firstOn(rules, n.rest, q, best)
+	if depth == q.path.n {
+		if q.path.deep {
 			return best
 		}
-		return firstOn(rules, n.ends, host, best)
+		return firstOn(rules, n.ends, q, best)
 	}
 	if n.words != nil {
-		if child := n.words[p.segment(depth)]; child != nil {
-			best = child.find(rules, host, p, depth+1, best)
+		if child := n.words[q.path.segment(depth)]; child != nil {
+			best = child.find(rules, q, depth+1, best)
+		}
+	}
+	for i := range n.tests {
+		if t := &n.tests[i]; t.node.least < best && tested(t.test, q.path.segment(depth)) {
+			best = t.node.find(rules, q, depth+1, best)
 		}
 	}
 	if n.one != nil {
-		best = n.one.find(rules, host, p, depth+1, best)
+		best = n.one.find(rules, q, depth+1, best)
 	}
 	return best
 }
 
-// firstOn returns the first of the numbered rules that is for the host, if it comes before best.
-func firstOn(rules []rule, numbers []int32, host string, best int32) int32 {
+// firstOn returns the first of the numbered rules whose other matchers hold, if it comes before best.
+func firstOn(rules []rule, numbers []int32, q *query, best int32) int32 {
 	for _, i := range numbers {
 		if i >= best {
 			break
 		}
-		if rules[i].host.match(host) {
+		if q.matchHTTP(&rules[i], i) {
 			return i
 		}
 	}
@@ -154,6 +185,7 @@ const (
 	factRoutingKey
 	factNamespace
 	factExchange
+	factForm
 	rpcFacts
 )
 
@@ -169,6 +201,8 @@ func rpcFact(c *facts, i int) string {
 		return c.routingKey
 	case factNamespace:
 		return c.namespace
+	case factForm:
+		return c.form
 	default:
 		return c.exchange
 	}

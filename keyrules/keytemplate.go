@@ -40,14 +40,17 @@ func (p *parser) parseKey(text string) (keyTemplate, error) {
 	return finishKey(text, segments)
 }
 
-// finishKey checks that {route} stands alone, and renders a key of literals at once.
+// manyWords are the names that stand for several segments.
+var manyWords = map[field]string{fieldRoute: "{route}", fieldPathTo: "{path[:N]}"}
+
+// finishKey checks that {route} and its like stand alone, and renders a key of literals at once.
 func finishKey(text string, segments [][]part) (keyTemplate, error) {
 	var w keyWriter
 	constant := true
 	for _, segment := range segments {
 		for _, made := range segment {
-			if made.field == fieldRoute && len(segment) > 1 {
-				return keyTemplate{}, fmt.Errorf("key %q: {route} is several segments; put dots around it", text)
+			if (made.field == fieldRoute || made.field == fieldPathTo) && len(segment) > 1 {
+				return keyTemplate{}, fmt.Errorf("key %q: %s is several segments; put dots around it", text, manyWords[made.field])
 			}
 			constant = constant && made.field == fieldLiteral
 			w.put(made.text)

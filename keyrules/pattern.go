@@ -3,17 +3,20 @@ package keyrules
 import (
 	"errors"
 	"fmt"
+	"regexp"
+	regexpsyntax "regexp/syntax"
 	"strings"
 )
 
-// pattern is a compiled path pattern: literals, `{name}` and `*` for one segment, and `**` at the
-// end for the rest, which may be empty.
+// pattern is a compiled path pattern: literals, `{name}` and `*` for one segment, `{name:regex}` for
+// one of that form, and `**` at the end for the rest, which may be empty.
 type pattern struct {
 	text     string
-	segments []string // "" is any one segment
-	names    []string // of the captures, "" is none; as long as segments
-	rest     bool     // ends in **
-	ids      uint32   // bit i: segment i is not a literal
+	segments []string         // "" is any one segment, or one that its test takes
+	tests    []*regexp.Regexp // nil unless the segment is {name:regex}
+	names    []string         // of the captures, "" is none; as long as segments
+	rest     bool             // ends in **
+	ids      uint32           // bit i: segment i is not a literal
 }
 
 // anyPath is the pattern of a rule that gives none.
@@ -25,7 +28,7 @@ func parsePattern(text string) (pattern, error) {
 	if !strings.HasPrefix(text, "/") {
 		return p, fmt.Errorf("path %q does not begin with /; write /%s", text, strings.TrimLeft(text, "/"))
 	}
-	for _, word := range strings.Split(text, "/") {
+	for _, word := range splitPattern(text) {
 		if word == "" {
 			continue
 		}
@@ -46,6 +49,10 @@ func (p *pattern) add(word string) error {
 		p.rest = true
 		return nil
 	}
+	word, test, err := cutTest(word)
+	if err != nil {
+		return err
+	}
 	literal, name, err := parseSegment(word)
 	if err != nil {
 		return err
@@ -58,7 +65,76 @@ func (p *pattern) add(word string) error {
 	}
 	p.segments = append(p.segments, literal)
 	p.names = append(p.names, name)
+	p.tests = append(p.tests, test)
 	return nil
+}
+
+// splitPattern cuts a pattern at its slashes, but not at those inside of braces: {name:[^/]+}.
+func splitPattern(text string) (words []string) {
+	depth, from := 0, 0
+	for i := 0; i < len(text); i++ {
+		switch text[i] {
+		case '\\':
+			if depth > 0 {
+				i++
+			}
+		case '{':
+			depth++
+		case '}':
+			depth = max(depth-1, 0)
+		case '/':
+			if depth == 0 {
+				words = append(words, text[from:i])
+				from = i + 1
+			}
+		}
+	}
+	return append(words, text[from:])
+}
+
+// Bounds of a regular expression: its text, and the segment that it is tried on.
+const (
+	maxRegexp = 200
+	maxTested = 256
+)
+
+// cutTest takes the expression out of {name:regex}. It is RE2, so its work is linear, and it must
+// match the whole segment.
+func cutTest(word string) (rest string, test *regexp.Regexp, err error) {
+	name, expression, ok := strings.Cut(word, ":")
+	if !ok || word[0] != '{' || word[len(word)-1] != '}' || strings.Contains(name, "}") {
+		return word, nil, nil
+	}
+	expression = expression[:len(expression)-1]
+	if expression == "" || len(expression) > maxRegexp {
+		return "", nil, fmt.Errorf("segment %q: a regular expression of %d bytes; between 1 and %d", word, len(expression), maxRegexp)
+	}
+	if test, err = regexp.Compile("^(?:" + expression + ")$"); err != nil {
+		var syntax *regexpsyntax.Error
+		if errors.As(err, &syntax) {
+			return "", nil, fmt.Errorf("segment %q: %s: %q", word, syntax.Code, syntax.Expr)
+		}
+		return "", nil, fmt.Errorf("segment %q: %w", word, err)
+	}
+	return name + "}", test, nil
+}
+
+// takes reports whether segment i of the pattern takes a segment of a path.
+func (p *pattern) takes(i int, segment string) bool {
+	switch {
+	case p.segments[i] != "":
+		return p.segments[i] == segment
+	case p.tests[i] != nil:
+		return tested(p.tests[i], segment)
+	default:
+		return true
+	}
+}
+
+// tested gives the expression a copy, for it keeps what it is given: the compiler would else put the
+// facts of every call on the heap, and not of those alone that such a rule looks at.
+func tested(test *regexp.Regexp, segment string) bool {
+	return len(segment) <= maxTested && test.MatchString(strings.Clone(segment))
 }
 
 func parseSegment(word string) (literal, name string, err error) {
@@ -102,8 +178,8 @@ func (p *pattern) covers(of *path) bool {
 	if len(p.segments) > of.n {
 		return false
 	}
-	for i, literal := range p.segments {
-		if literal != "" && literal != of.segment(i) {
+	for i := range p.segments {
+		if !p.takes(i, of.segment(i)) {
 			return false
 		}
 	}

@@ -1,12 +1,12 @@
 package keyrules
 
-import "strings"
-
 // work is one Resolve: the call, what is known of its path, and the buffers in which the result is
 // written. It lives on the stack, so nothing here goes through interfaces or function values.
 type work struct {
 	call    *facts
+	values  []string
 	rule    *rule
+	route   *rule // the line of a route table that tells the action, nil without one
 	path    path
 	shape   shape
 	action  string
@@ -17,6 +17,13 @@ type work struct {
 
 // value returns what a part stands for; foreign text, to be made safe by whoever writes it.
 func (w *work) value(p *part) string {
+	if p.filter == (filter{}) {
+		return w.raw(p)
+	}
+	return p.apply(w.raw(p))
+}
+
+func (w *work) raw(p *part) string {
 	c := w.call
 	switch p.field {
 	case fieldLiteral:
@@ -39,6 +46,8 @@ func (w *work) value(p *part) string {
 		return c.form
 	case fieldAction:
 		return w.action
+	case fieldHeader, fieldJSONPath, fieldArg:
+		return w.values[p.n]
 	case fieldService:
 		if w.service != "" {
 			return w.service
@@ -73,11 +82,16 @@ func (w *work) rpcValue(f field) string {
 func (w *work) appendTemplate(dst []byte, t *textTemplate) []byte {
 	for i := range t.parts {
 		p := &t.parts[i]
-		if p.field == fieldRoute {
+		switch p.field {
+		case fieldRoute:
 			dst = w.appendRoute(dst)
-			continue
+		case fieldPathTo:
+			for i := range min(p.n, w.path.n) {
+				dst = appendText(append(dst, '/'), w.path.segment(i))
+			}
+		default:
+			dst = appendText(dst, w.value(p))
 		}
-		dst = appendText(dst, w.value(p))
 	}
 	return dst
 }
@@ -90,10 +104,10 @@ func (w *work) appendRoute(dst []byte) []byte {
 	return w.path.appendName(dst, &w.shape)
 }
 
-// writeAction renders an action template: one safe segment.
-func (w *work) writeAction(k *keyWriter) []byte {
-	for i := range w.rule.action.parts {
-		k.put(w.value(&w.rule.action.parts[i]))
+// writeSegment renders the template of an action or a note: one safe segment.
+func (w *work) writeSegment(k *keyWriter, t *textTemplate) []byte {
+	for i := range t.parts {
+		k.put(w.value(&t.parts[i]))
 	}
 	return k.finishSegment()
 }
@@ -104,6 +118,12 @@ func (w *work) writeKey() []byte {
 	for _, segment := range w.rule.key.segments {
 		if len(segment) == 1 && segment[0].field == fieldRoute {
 			k.route(&w.path, &w.shape, w.call.method, w.action)
+			continue
+		}
+		if len(segment) == 1 && segment[0].field == fieldPathTo {
+			for i := range min(segment[0].n, w.path.n) {
+				k.segment(w.path.segment(i))
+			}
 			continue
 		}
 		for i := range segment {
@@ -189,38 +209,4 @@ func orNone(s string) string {
 		return noneKey
 	}
 	return s
-}
-
-// writeProcessStack is tach's helper for HTTP, in the form of its first version:
-//
-//	path = '.'.join(environ['PATH_INFO'].split('/')[:3])   # the first is empty: a leading dot
-//	key = 'nova.api%s%s%s' % (path, '.' + action, '.' + environ['REQUEST_METHOD'])
-//
-// PATH_INFO is the path behind the mount point. Ids stay in the key, as there.
-func (w *work) writeProcessStack() []byte {
-	k := &w.key
-	k.dotted(w.rule.prefix)
-	info := w.path.text
-	if m := w.rule.mount(&w.path); m > 0 {
-		info = info[w.path.at[m-1].to:]
-	}
-	for range 3 {
-		element, rest, more := strings.Cut(info, "/")
-		k.segment(element)
-		if !more {
-			break
-		}
-		info = rest
-	}
-	k.segment(w.action)
-	k.segment(w.call.method)
-	return k.finish()
-}
-
-// writeQueueReceive is tach's helper for RPC: 'nova.compute.%s' % method.
-func (w *work) writeQueueReceive() []byte {
-	k := &w.key
-	k.dotted(w.rule.prefix)
-	k.segment(orNone(w.call.rpcMethod))
-	return k.finish()
 }

@@ -10,6 +10,7 @@ type rule struct {
 	methods []string
 	host    hostGlob
 	pattern pattern // anyPath if the rule gives none
+	more    *more   // nil if there are no further matchers
 
 	// RPC
 	rpc [rpcFacts]glob
@@ -18,12 +19,27 @@ type rule struct {
 	use    string
 	prefix string
 	strip  []pattern
+	nth    int // the one segment that process_stack puts in, from 1; 0 is the first two
 
 	key     keyTemplate
 	name    textTemplate
 	service textTemplate
 	action  textTemplate
-	body    bool // a template reads the body's first key
+	body    bool // a template or a matcher reads the body's first key
+	json    bool // a template reads a value of the body
+
+	category textTemplate
+	tags     []tagTemplate
+	fixed    []Tag // the tags, if all are constant
+	notes    []textTemplate
+	room     *table // the keys that the rule may make, nil for no limit of its own
+
+	route bool // it is a line of a route table
+}
+
+type tagTemplate struct {
+	name  string
+	value textTemplate
 }
 
 // fallback is the rule of calls that no other takes.
@@ -38,9 +54,9 @@ func (r *rule) matchRPC(c *facts) bool {
 	return true
 }
 
-// wantsBody reports whether the result for a POST depends on the first key of its body.
-func (r *rule) wantsBody(p *path) bool {
-	return r.body || r.action.empty() && p.endsInAction()
+// wantsBody reports whether the result depends on the first key of the body.
+func (r *rule) wantsBody(p *path, method string) bool {
+	return r.body && mayHaveBody(method) || method == "POST" && (r.route || r.action.empty()) && p.endsInAction()
 }
 
 // mount returns how many segments of the path are a mount point to strip: the longest that fits.
@@ -56,8 +72,18 @@ func (r *rule) mount(p *path) int {
 
 // reads reports whether an output of the rule reads the field, beyond what all rules read.
 func (r *rule) reads(f field) bool {
-	if r.name.reads(f) || r.service.reads(f) || r.action.reads(f) {
+	if r.name.reads(f) || r.service.reads(f) || r.action.reads(f) || r.category.reads(f) {
 		return true
+	}
+	for i := range r.tags {
+		if r.tags[i].value.reads(f) {
+			return true
+		}
+	}
+	for i := range r.notes {
+		if r.notes[i].reads(f) {
+			return true
+		}
 	}
 	for i := range r.key.segments {
 		if t := (textTemplate{parts: r.key.segments[i]}); t.reads(f) {

@@ -15,7 +15,28 @@ func newTable(limit int) *table {
 }
 
 // reserve puts in a constant. It always has a place, and takes it from the others.
-func (t *table) reserve(word string) { t.words[word] = word }
+func (t *table) reserve(word string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.words[word] = word
+}
+
+// internFor is intern for one rule: room holds the words of its own, which are fewer than t's.
+func (t *table) internFor(room *table, b []byte) (string, bool) {
+	room.mu.Lock()
+	defer room.mu.Unlock()
+	if word, ok := room.words[string(b)]; ok {
+		return word, true
+	}
+	if len(room.words) >= room.limit {
+		return "", false
+	}
+	word, ok := t.intern(b)
+	if ok {
+		room.words[word] = word
+	}
+	return word, ok
+}
 
 // intern returns the table's own string for b, adding it if there is room. Off the miss path it
 // neither allocates nor writes.

@@ -13,7 +13,8 @@ import (
 type part struct {
 	field field
 	text  string // of a literal
-	n     int    // of a capture or {path.N}
+	n     int    // of a capture, {path.N}, {path[:N]} or a value by name
+	filter
 }
 
 // textTemplate makes a span name, a service or an action. The zero value is no template.
@@ -46,9 +47,15 @@ const (
 	outName
 	outService
 	outAction
+	outCategory
+	outTag
+	outNote
 )
 
-var outputWords = [...]string{"key", "name", "service", "action"}
+var outputWords = [...]string{"key", "name", "service", "action", "category", "tag", "note"}
+
+// isSegment reports whether the output is one key segment.
+func (o output) isSegment() bool { return o == outAction || o == outNote }
 
 // parser turns the templates of one rule into parts. What is the same for every call that the rule
 // matches (its only method, its constant action) is put in at once.
@@ -58,6 +65,7 @@ type parser struct {
 	method  string // "" if the rule is for several
 	action  string // "" if it is not constant
 	service string // "" if it is not constant; in a key its dots are not the key's
+	wants   *wants
 }
 
 // parse reads one template; its errors name the template and the fix.
@@ -74,7 +82,7 @@ func (p *parser) parse(out output, text string) ([]part, error) {
 			return nil, fmt.Errorf("%s %q: a brace without its partner; names stand between { and }", outputWords[out], text)
 		}
 		parts = appendLiteral(parts, rest[:open])
-		made, err := p.field(out, rest[open+1:end])
+		made, err := p.filtered(out, rest[open+1:end])
 		if err != nil {
 			return nil, fmt.Errorf("%s %q: %w", outputWords[out], text, err)
 		}
@@ -100,21 +108,85 @@ func appendLiteral(parts []part, text string) []part {
 	return append(parts, part{text: text})
 }
 
+// filtered resolves what stands between braces: a name and its filters.
+func (p *parser) filtered(out output, text string) (part, error) {
+	words := strings.Split(text, "|")
+	made, err := p.field(out, words[0])
+	if err != nil {
+		return part{}, err
+	}
+	if made.filter, err = parseFilters(words[1:]); err != nil {
+		return part{}, fmt.Errorf("{%s}: %w", text, err)
+	}
+	switch {
+	case made.filter == filter{}:
+	case made.field == fieldRoute, made.field == fieldPathTo:
+		return part{}, fmt.Errorf("{%s}: is several words, and filters work on one; take them out", text)
+	case made.field == fieldLiteral:
+		made = part{text: made.apply(made.text)}
+	}
+	return made, nil
+}
+
 // field resolves one name. What the path captures goes before calltap's own names.
 func (p *parser) field(out output, name string) (part, error) {
 	if i := p.pattern.find(name); i >= 0 {
 		return part{field: fieldCapture, n: i}, nil
 	}
-	if digits, ok := strings.CutPrefix(name, "path."); ok && p.kind == HTTP {
-		if n, err := strconv.Atoi(digits); err == nil && n >= 0 && n < maxSegments {
-			return part{field: fieldPath, n: n}, nil
-		}
-		return part{}, fmt.Errorf("{%s}: {path.N} is a segment of the path, N from 0 to %d", name, maxSegments-1)
+	if p.kind == HTTP && (strings.HasPrefix(name, "path.") || strings.HasPrefix(name, "path[")) {
+		return p.ofPath(out, name)
 	}
 	for _, f := range fieldNames {
 		if f.name == name && (f.kind == 0 || f.kind == p.kind) {
 			return p.own(out, name, f.field)
 		}
+	}
+	return p.named(name)
+}
+
+// ofPath reads path.N and path[:N].
+func (p *parser) ofPath(out output, name string) (part, error) {
+	if digits, ok := strings.CutPrefix(name, "path."); ok {
+		if n, err := strconv.Atoi(digits); err == nil && n >= 0 && n < maxSegments {
+			return part{field: fieldPath, n: n}, nil
+		}
+		return part{}, fmt.Errorf("{%s}: {path.N} is a segment of the path, N from 0 to %d", name, maxSegments-1)
+	}
+	digits, ok := strings.CutPrefix(name, "path[:")
+	digits, closed := strings.CutSuffix(digits, "]")
+	n, err := strconv.Atoi(digits)
+	switch {
+	case !ok || !closed || err != nil || n < 1 || n > maxSegments:
+		return part{}, fmt.Errorf("{%s}: {path[:N]} is the first N segments of the path, N from 1 to %d", name, maxSegments)
+	case out != outKey && out != outName && out != outTag:
+		return part{}, fmt.Errorf("{%s} is several segments; it can stand in key, name and tag only", name)
+	}
+	return part{field: fieldPathTo, n: n}, nil
+}
+
+// families are the names that go on with a name of the call's own.
+var families = []struct {
+	prefix string
+	field  field
+	kind   Kind
+}{{"header.", fieldHeader, HTTP}, {"json.", fieldJSONPath, HTTP}, {"rpc.arg.", fieldArg, RPC}}
+
+// named reads {header.NAME}, {json.PATH} and {rpc.arg.NAME}.
+func (p *parser) named(name string) (part, error) {
+	for _, f := range families {
+		rest, ok := strings.CutPrefix(name, f.prefix)
+		switch {
+		case !ok:
+			continue
+		case f.kind != p.kind:
+			return part{}, fmt.Errorf("{%s} is known of %s only, and this rule is for %s", name, kindText(f.kind), kindText(p.kind))
+		case rest == "" || len(rest) > maxSegment || strings.Count(rest, ".") >= maxDepth || f.field == fieldHeader && !isHeaderName(rest):
+			return part{}, fmt.Errorf("{%s}: write the name of one behind the dot, such as {%sname}", name, f.prefix)
+		case f.field == fieldJSONPath && p.method != "" && !mayHaveBody(p.method):
+			return part{}, fmt.Errorf("{%s} is of a JSON body, and this rule is for %s", name, p.method)
+		}
+		place, err := p.wants.place(f.field, rest)
+		return part{field: f.field, n: place}, err
 	}
 	return part{}, p.unknown(name)
 }
@@ -124,17 +196,17 @@ func (p *parser) own(out output, name string, f field) (part, error) {
 	switch {
 	case f == fieldAction && out == outAction:
 		return part{}, fmt.Errorf("{action} is what this template is to make; use another name")
-	case f == fieldRoute && (out == outService || out == outAction):
+	case f == fieldRoute && out != outKey && out != outName && out != outTag:
 		return part{}, fmt.Errorf("{route} is a whole path; it can stand in key and name only")
-	case f == fieldJSON && p.method != "" && p.method != "POST":
-		return part{}, fmt.Errorf("{json.0} is the first key of a POST's body, and this rule is for %s", p.method)
+	case f == fieldJSON && p.method != "" && !mayHaveBody(p.method):
+		return part{}, fmt.Errorf("{json.0} is the first key of a JSON body, and this rule is for %s", p.method)
 	case f == fieldMethod && p.kind == RPC:
 		return part{field: fieldRPCMethod}, nil
 	case f == fieldMethod && p.method != "":
 		return part{text: p.method}, nil
 	case f == fieldAction && p.action != "":
 		return part{text: p.action}, nil
-	case f == fieldService && out != outService && (isSafe(p.service) || p.service != "" && out == outName):
+	case f == fieldService && out != outService && (isSafe(p.service) || p.service != "" && !out.isSegment() && out != outKey):
 		return part{text: p.service}, nil
 	}
 	return part{field: f}, nil
@@ -158,7 +230,12 @@ func (p *parser) unknown(name string) error {
 		}
 	}
 	if p.kind == HTTP {
-		valid = append(valid, "path.0")
+		valid = append(valid, "path.0", "path[:2]")
+	}
+	for _, f := range families {
+		if f.kind == p.kind {
+			valid = append(valid, f.prefix+"NAME")
+		}
 	}
 	nearest := NearestWord(name, valid)
 	sort.Strings(valid[captured:])
@@ -187,12 +264,12 @@ func (p *parser) parseText(out output, text string) (textTemplate, error) {
 		return textTemplate{}, fmt.Errorf("%s: a template of %d bytes, at most %d", outputWords[out], len(text), maxText)
 	}
 	parts, err := p.parse(out, text)
-	if err != nil || out != outAction {
+	if err != nil || !out.isSegment() {
 		return textTemplate{parts}, err
 	}
 	for _, made := range parts {
 		if made.field == fieldLiteral && !isSafe(made.text) {
-			return textTemplate{}, fmt.Errorf("action %q: an action is one key segment; use letters, digits, - and _", text)
+			return textTemplate{}, fmt.Errorf("%s %q: it is one key segment; use letters, digits, - and _", outputWords[out], text)
 		}
 	}
 	return textTemplate{parts}, nil
