@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/spanbuilder"
 )
 
@@ -164,4 +165,14 @@ func FuzzArgs(f *testing.F) {
 		asked.Args = ""
 		require.Equal(t, plain, asked)
 	})
+}
+// What a rule names is what the dialect reads: the two spell paths alike.
+func TestPathsMeanTheSameInRulesAndBodies(t *testing.T) {
+	var m map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal([]byte(argsText), &m))
+	for _, path := range []string{"objname", "objinst.nova_object.name", "count"} {
+		want := keyrules.LookupJSON(m["args"], path)
+		require.NotEmpty(t, want)
+		require.Equal(t, want, argsOf(t, envelope(argsText), path).Get(path))
+	}
 }

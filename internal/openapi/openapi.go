@@ -2,7 +2,7 @@
 // forerunner Swagger 2: method, path and operationId, which is the API's own word for what a request
 // does. Schemas and all else are passed over; the document need not be valid beyond its paths.
 //
-//	paths:                                    Route{"GET", "/v1/pets/{id}", "showPet", line 4}
+//	paths:                                    Route{"GET", "/pets/{id}", "showPet", line 4}
 //	  /pets/{id}:                        ──►
 //	    get: {operationId: showPet}
 //
@@ -23,7 +23,7 @@ import (
 // Route is one operation.
 type Route struct {
 	Method string // upper case
-	Path   string // with the document's base path before it; a templated segment is {name}
+	Path   string // without the base path; a templated segment is {name}
 	Action string // operationId, "" if the document gives none
 	Line   int    // of the document
 }
@@ -62,42 +62,37 @@ func Is(text []byte) bool {
 
 var bom = []byte("\xef\xbb\xbf")
 
-// Routes returns the operations of a document in its order. base, if not "", takes the place of the
-// base path that the document gives (the path of its first server, or basePath). Its errors are of
-// type *Error.
-func Routes(text []byte, base string) ([]Route, error) {
+// Routes returns the operations of a document in its order, and the base path below which they are: the
+// path of its first server, or basePath, without a slash at the end. Its errors are of type *Error.
+func Routes(text []byte) (base string, routes []Route, err error) {
 	root, err := parse(bytes.TrimPrefix(text, bom))
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	if root.Kind != yaml.MappingNode {
-		return nil, fault(root, "want an object with openapi and paths")
+		return "", nil, fault(root, "want an object with openapi and paths")
 	}
 	if member(root, "openapi") == nil && member(root, "swagger") == nil {
-		return nil, fault(root, "no OpenAPI document: it has no member openapi")
+		return "", nil, fault(root, "no OpenAPI document: it has no member openapi")
 	}
 	paths := member(root, "paths")
 	if paths == nil || paths.Kind != yaml.MappingNode {
-		return nil, fault(root, "the document has no paths")
+		return "", nil, fault(root, "the document has no paths")
 	}
-	if base == "" {
-		base = basePath(root)
-	}
-	r := reader{root: root, base: strings.TrimRight(base, "/")}
+	r := reader{root: root}
 	for i := 0; i+1 < len(paths.Content); i += 2 {
 		if err := r.item(paths.Content[i], paths.Content[i+1]); err != nil {
-			return nil, err
+			return "", nil, err
 		}
 	}
 	if len(r.routes) == 0 {
-		return nil, fault(paths, "the document has paths, but no operation")
+		return "", nil, fault(paths, "the document has paths, but no operation")
 	}
-	return r.routes, nil
+	return strings.TrimRight(basePath(root), "/"), r.routes, nil
 }
 
 type reader struct {
 	root   *yaml.Node
-	base   string
 	routes []Route
 }
 
@@ -125,7 +120,7 @@ func (r *reader) item(name, item *yaml.Node) error {
 		if !slices.Contains(methods, method.Value) {
 			continue // parameters, servers, summary, …
 		}
-		route := Route{Method: strings.ToUpper(method.Value), Path: r.base + path, Line: method.Line}
+		route := Route{Method: strings.ToUpper(method.Value), Path: path, Line: method.Line}
 		if id := member(operation, "operationId"); id != nil && id.Kind == yaml.ScalarNode {
 			route.Action, route.Line = id.Value, id.Line
 		}

@@ -48,28 +48,31 @@ const petsJSON = `{
 
 func TestRoutesOfYAML(t *testing.T) {
 	require.True(t, Is([]byte(petsYAML)))
-	routes, err := Routes([]byte(petsYAML), "")
+	base, routes, err := Routes([]byte(petsYAML))
 	require.NoError(t, err)
+	require.Equal(t, "/v1", base)
 	require.Equal(t, []Route{
-		{"GET", "/v1/pets", "listPets", 10},
-		{"POST", "/v1/pets", "", 11},
-		{"GET", "/v1/pets/*", "exportPet", 15},
-		{"DELETE", "/v1/pets/{pet_id}", "deletePet", 23},
-		{"GET", "/v1/compare/*", "repos/compare-commits", 19},
+		{"GET", "/pets", "listPets", 10},
+		{"POST", "/pets", "", 11},
+		{"GET", "/pets/*", "exportPet", 15},
+		{"DELETE", "/pets/{pet_id}", "deletePet", 23},
+		{"GET", "/compare/*", "repos/compare-commits", 19},
 	}, routes)
 }
 
 func TestRoutesOfJSON(t *testing.T) {
 	require.True(t, Is([]byte(petsJSON)))
-	routes, err := Routes([]byte("\xef\xbb\xbf"+petsJSON), "/api/")
+	base, routes, err := Routes([]byte("\xef\xbb\xbf" + petsJSON))
 	require.NoError(t, err)
-	require.Equal(t, []Route{{"GET", "/api/pets/{id}/toys/*", "listToys", 7}}, routes)
+	require.Empty(t, base)
+	require.Equal(t, []Route{{"GET", "/pets/{id}/toys/*", "listToys", 7}}, routes)
 }
 
 func TestSwaggerHasItsBasePath(t *testing.T) {
-	routes, err := Routes([]byte(`{"swagger":"2.0","basePath":"/v2","paths":{"/pets":{"get":{"operationId":"a"}}}}`), "")
+	base, routes, err := Routes([]byte(`{"swagger":"2.0","basePath":"/v2/","paths":{"/pets":{"get":{"operationId":"a"}}}}`))
 	require.NoError(t, err)
-	require.Equal(t, []Route{{"GET", "/v2/pets", "a", 1}}, routes)
+	require.Equal(t, "/v2", base)
+	require.Equal(t, []Route{{"GET", "/pets", "a", 1}}, routes)
 }
 
 func TestATableOfRoutesIsNoDocument(t *testing.T) {
@@ -99,7 +102,7 @@ func TestWhatIsWrongIsToldWithItsLine(t *testing.T) {
 		"openapi: 3.0.0\npaths:\n  /a: {$ref: '#/paths/~1a'}":       {3, "in a circle"},
 		`{"openapi":` + strings.Repeat("[", 2000):                   {1, "nested too deep"},
 	} {
-		_, err := Routes([]byte(text), "")
+		_, _, err := Routes([]byte(text))
 		require.ErrorContains(t, err, want.text, text)
 		var e *Error
 		require.True(t, errors.As(err, &e))
@@ -115,7 +118,7 @@ func FuzzRoutes(f *testing.F) {
 	f.Add([]byte(`{"swagger":1,"basePath":"{x}","paths":{"/{}/{a b}/{-}":{"get":{}}}}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		Is(text)
-		routes, err := Routes(text, "")
+		_, routes, err := Routes(text)
 		if err != nil {
 			var e *Error
 			require.True(t, errors.As(err, &e))
