@@ -166,6 +166,7 @@ func FuzzArgs(f *testing.F) {
 		require.Equal(t, plain, asked)
 	})
 }
+
 // What a rule names is what the dialect reads: the two spell paths alike.
 func TestPathsMeanTheSameInRulesAndBodies(t *testing.T) {
 	var m map[string]json.RawMessage
