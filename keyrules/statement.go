@@ -3,24 +3,30 @@ package keyrules
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // The words of the language, for parsers and their error messages; see NearestWord.
 var (
-	// KeysWords begin the lines of a keys block.
-	KeysWords = []string{"use", "rule", "ignore", "max_keys"}
+	// KeysWords begin the lines of a keys block, and of a rule file.
+	KeysWords = []string{"use", "rule", "ignore", "under", "routes", "rules", "max_keys"}
 	// UseNames are the built-ins: `use NAME PREFIX`.
-	UseNames = []string{useProcessStack, useQueueReceive}
+	UseNames = []string{useProcessStack, useQueueReceive, useNetworkReceive, useScheduleQueue}
 	// RuleWords are the statements of a rule's block.
-	RuleWords = []string{"method", "path", "host", "rpc", "http", "exchange", "routing_key", "queue", "topic",
-		"namespace", "rpc_method", "key", "name", "span", "service", "action"}
+	RuleWords = slices.Concat(matcherWords, outputStatements, []string{"key", "max_keys"})
 	// UseWords are the statements of a built-in's block.
-	UseWords = []string{"strip", "method", "path", "host", "exchange", "routing_key", "queue", "topic",
-		"namespace", "rpc_method", "name", "span", "service", "action"}
+	UseWords = slices.Concat([]string{"strip", "segment"}, matcherWords, outputStatements, []string{"max_keys"})
 	// IgnoreWords are the statements of an ignore's block.
-	IgnoreWords = []string{"method", "path", "host", "rpc", "http", "exchange", "routing_key", "queue", "topic",
-		"namespace", "rpc_method"}
+	IgnoreWords = matcherWords
+	// RoutesWords are what may stand behind `routes FILE`, each with a value.
+	RoutesWords = []string{"prefix", "key", "service", "host"}
+	// GroupWords are the statements of an `under` beside rules.
+	GroupWords = []string{"host", "service", "category"}
+
+	matcherWords = []string{"method", "path", "host", "status", "header", "json", "rpc", "http", "exchange",
+		"routing_key", "queue", "topic", "namespace", "rpc_method", "form"}
+	outputStatements = []string{"name", "span", "service", "action", "category", "tag", "note"}
 )
 
 // words returns the statements that the rule, as far as it is written, may hold.
@@ -89,14 +95,63 @@ func (r *Rule) Set(word string, args []string) error {
 		}
 		return r.setMethods(args)
 	default:
-		return setOnce(word, r.fieldOf(word), args)
+		if field := r.fieldOf(word); field != nil {
+			return setOnce(word, field, args)
+		}
+		return r.setList(word, args)
 	}
+}
+
+// setList sets what is more than one text.
+func (r *Rule) setList(word string, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("%s needs a value", word)
+	}
+	switch word {
+	case "status":
+		for _, arg := range args {
+			r.Statuses = append(r.Statuses, strings.Split(arg, ",")...)
+		}
+		return nil
+	case "note":
+		r.Notes = append(r.Notes, args...)
+		return nil
+	case "header":
+		if len(args) > 2 {
+			return fmt.Errorf("header takes a name and a value, got %d words; put the value in quotes if it has blanks in it", len(args))
+		}
+		r.Headers = append(r.Headers, Match{Name: args[0], Value: strings.Join(args[1:], "")})
+		return nil
+	case "tag":
+		if len(args) != 2 {
+			return fmt.Errorf("tag takes a name and a value, got %d words; put the value in quotes if it has blanks in it", len(args))
+		}
+		r.Tags = append(r.Tags, Tag{args[0], args[1]})
+		return nil
+	case "segment":
+		return setNumber(word, &r.Segment, args)
+	default:
+		return setNumber(word, &r.MaxKeys, args)
+	}
+}
+
+func setNumber(word string, field *int, args []string) error {
+	n, err := strconv.Atoi(args[0])
+	switch {
+	case err != nil || n < 1 || len(args) > 1:
+		return fmt.Errorf("%s takes one number from 1 on, got %q", word, strings.Join(args, " "))
+	case *field != 0:
+		return fmt.Errorf("%s is given twice; take one out", word)
+	}
+	*field = n
+	return nil
 }
 
 func (r *Rule) fieldOf(word string) *string {
 	return map[string]*string{
 		"path": &r.Path, "host": &r.Host, "exchange": &r.Exchange, "routing_key": &r.RoutingKey, "queue": &r.Queue,
 		"topic": &r.Topic, "namespace": &r.Namespace, "rpc_method": &r.RPCMethod,
+		"form": &r.Form, "json": &r.JSON, "category": &r.Category,
 		"key": &r.Key, "name": &r.Name, "span": &r.Name, "service": &r.Service, "action": &r.Action,
 	}[word]
 }

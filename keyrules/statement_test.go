@@ -92,8 +92,13 @@ func TestEveryOfferedWordIsTaken(t *testing.T) {
 		for _, word := range offer.words {
 			r := offer.rule
 			args := []string{"x"}
-			if word == "rpc" || word == "http" {
+			switch word {
+			case "rpc", "http":
 				args = nil
+			case "tag":
+				args = []string{"x", "y"}
+			case "segment", "max_keys":
+				args = []string{"2"}
 			}
 			require.NoError(t, r.Set(word, args), word)
 			require.NotEqual(t, offer.rule, r, word)
