@@ -4,12 +4,12 @@
 # System packages come through apt when we are root and something is missing; no service is
 # started. All else goes into .parts/ of this checkout. A second run finds everything and is quick.
 #
-# usage: parts.sh [rabbitmq] [python] [zipkin] [statsd]      (default: all)
+# usage: parts.sh [rabbitmq] [python] [zipkin] [statsd] [race]      (default: all)
 # exit status: 0 all there; 1 something is missing, named on standard error.
 set -u
 cd "$(dirname "$0")/.."
 parts=$PWD/.parts
-want=${*:-rabbitmq python zipkin statsd}
+want=${*:-rabbitmq python zipkin statsd race}
 mkdir -p "$parts"
 missing=0
 
@@ -33,7 +33,7 @@ if needs statsd; then
   have node || packages+=" nodejs"
   [ -e "$parts/node/node_modules/statsd/stats.js" ] || have npm || packages+=" npm"
 fi
-have "${CC:-cc}" || packages+=" gcc libc6-dev" # go test -race
+needs race && ! have "${CC:-cc}" && packages+=" gcc libc6-dev" # go test -race
 if [ -n "$packages" ]; then
   if [ "$(id -u)" != 0 ] || ! have apt-get; then
     say "please install:$packages"
