@@ -17,8 +17,8 @@ type facts struct {
 // reads says which facts the outputs of a Set may depend on. All others are blanked before the cache
 // is asked, so that a call with a new Host or status is still a known call.
 type reads struct {
-	host, status, errors, form, body, json        bool
-	exchange, routingKey, queue, topic, namespace bool
+	host, status, errors, form, body, json bool
+	routingKey, queue, namespace           bool
 }
 
 // survey notes what the rules read.
@@ -38,10 +38,8 @@ func survey(rules []rule) reads {
 		json:       some(func(r *rule) bool { return r.json }),
 		errors:     some(func(r *rule) bool { return r.reads(fieldError) }),
 		form:       fact(factForm, fieldForm),
-		exchange:   fact(factExchange, fieldExchange),
 		routingKey: fact(factRoutingKey, fieldRoutingKey),
 		queue:      fact(factQueue, fieldQueue),
-		topic:      fact(factTopic, fieldTopic),
 		namespace:  fact(factNamespace, fieldNamespace),
 	}
 }
@@ -71,15 +69,8 @@ func (s *Set) facts(c *Call) facts {
 }
 
 func (s *Set) rpcFacts(c *Call) facts {
-	f := facts{kind: RPC, service: cut(c.Service), rpcMethod: cut(c.RPCMethod)}
-	homeless := c.Service == "" // see work.owner
-	if homeless || s.reads.topic {
-		f.topic = cut(c.Topic)
-	}
-	homeless = homeless && (c.Topic == "" || isID(f.topic))
-	if homeless || s.reads.exchange {
-		f.exchange = cut(c.Exchange)
-	}
+	f := facts{kind: RPC, service: cut(c.Service), rpcMethod: cut(c.RPCMethod), topic: cut(c.Topic), exchange: cut(c.Exchange)}
+	homeless := c.Service == "" && (c.Topic == "" || isID(f.topic)) // see work.owner
 	if homeless || s.reads.queue {
 		f.queue = cut(c.Queue)
 	}
