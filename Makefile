@@ -30,7 +30,8 @@ lint: go ## gofmt, go vet, staticcheck
 test: go lint ## all tests, on real parts, with the race detector; CI=true makes a missing part a failure
 	@./integration/parts.sh || { [ -z "$$CI" ] || exit 1; \
 		echo "SOME PARTS ARE MISSING: the tests that need them will be skipped" >&2; }
-	$(GO) test -race -timeout 60m ./...
+	@jar=.parts/zipkin.jar; if [ -e $$jar ]; then export CALLTAP_ZIPKIN_JAR=$$PWD/$$jar; fi; \
+	set -x; $(GO) test -race -timeout 60m ./...
 
 bench: go ## speed and memory, one line a figure
 	@./integration/parts.sh rabbitmq || true

@@ -2,6 +2,7 @@ package spanbuilder
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/calltap/calltap/span"
 )
@@ -57,12 +58,13 @@ func (p *Pairer) caller(sender processRef, parent origin) string {
 	return parent.service
 }
 
-// callerOr is caller with a name for the unknown.
+// callerOr is caller with a name for the unknown: the exchange, unless it is named for who listens (oslo's
+// TOPIC_fanout), which would make the receiver call itself.
 func (p *Pairer) callerOr(sender processRef, parent origin, exchange string) string {
 	switch s := p.caller(sender, parent); {
 	case s != "":
 		return s
-	case exchange != "":
+	case exchange != "" && !strings.HasSuffix(exchange, "_fanout"):
 		return exchange
 	}
 	return "rpc"
