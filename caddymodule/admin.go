@@ -15,6 +15,7 @@ const adminBase = "/calltap/"
 // adminAPI answers questions about the running configuration. It changes nothing.
 //
 //	GET /calltap/status        books of the sinks, sources, settings
+//	GET /calltap/keys          calls that no rule matches, and keys that had no room
 //	GET /calltap/api/v2/...    Zipkin's read API over the store
 //
 // Caddy makes admin modules before apps, and keeps them when a new configuration fails to start, so the
@@ -46,10 +47,12 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	switch {
 	case path == "/status":
 		return writeJSON(w, app.status())
+	case path == "/keys":
+		return writeJSON(w, keysOf(app.state.tracer.Rules))
 	case strings.HasPrefix(path, "/api/v2/"):
 		return serveStore(app.state.store, w, r)
 	default:
-		return apiError(http.StatusNotFound, "there is /calltap/status and /calltap/api/v2/")
+		return apiError(http.StatusNotFound, "there is /calltap/status, /calltap/keys and /calltap/api/v2/")
 	}
 }
 

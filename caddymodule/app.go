@@ -21,6 +21,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("keys: %w", err)
 	}
+	st.warnOf(rules, nil)
 	if st.trust, err = newTrust(a.TrustedProxies); err != nil {
 		return err
 	}

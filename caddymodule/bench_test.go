@@ -44,12 +44,16 @@ func BenchmarkHandler(b *testing.B) {
 		"traced":    {"Traceparent": {"00-463ac35c9f6413ad48485a3953bb6124-a2fb4a1d1a96d312-01"}},
 		"unsampled": {"B3": {"0"}},
 	} {
-		h := &Handler{Service: "nova-api", state: testState(b, pipeline, keyrules.Config{}, spanbuilder.LinkNone)}
+		h := newHandler(b, "nova-api", testState(b, pipeline, keyrules.Config{}, spanbuilder.LinkNone))
 		b.Run(name, func(b *testing.B) { benchmarkHandler(b, h, in) })
 	}
 	b.Run("openstack", func(b *testing.B) {
-		h := &Handler{Service: "nova-api", state: testState(b, pipeline, novaRules, spanbuilder.LinkOpenStack)}
+		h := newHandler(b, "nova-api", testState(b, pipeline, novaRules, spanbuilder.LinkOpenStack))
 		benchmarkHandler(b, h, http.Header{})
+	})
+	b.Run("asking", func(b *testing.B) {
+		h := newHandler(b, "nova-api", testState(b, pipeline, askingRules, spanbuilder.LinkNone))
+		benchmarkHandler(b, h, http.Header{"X-Plan": {"gold"}})
 	})
 	b.Run("bare", func(b *testing.B) { benchmarkHandler(b, nil, http.Header{}) })
 }
@@ -58,6 +62,11 @@ var novaRules = keyrules.Config{Rules: []keyrules.Rule{
 	{Kind: "http", Methods: []string{"GET"}, Path: "/v2.1/servers/{id}", Key: "nova.api.servers.{action}.{method}", Action: "show"},
 	{Use: "process_stack", Prefix: "nova.api", Strip: []string{"/v2.1"}},
 }}
+
+// askingRules read a header and give a tag and a note.
+var askingRules = keyrules.Config{Rules: []keyrules.Rule{{Kind: "http", Methods: []string{"GET"}, Path: "/v2.1/servers/{id}",
+	Headers: []keyrules.Match{{Name: "X-Plan", Value: "gold"}}, Key: "nova.{header.X-Plan}.{method}",
+	Tags: []keyrules.Tag{{Name: "plan", Value: "{header.X-Plan}"}}, Notes: []string{"seen"}}}}
 
 func benchmarkHandler(b *testing.B, h *Handler, in http.Header) {
 	w := &nullWriter{header: http.Header{}}

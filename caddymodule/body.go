@@ -20,18 +20,20 @@ const (
 type bodyTee struct {
 	io.ReadCloser
 
+	keep bool // what was read, for rules that look for more than the first key
+
 	mu    sync.Mutex // guards all below
-	begin []byte     // what was read so far, while the key is not known
+	begin []byte     // what was read so far, up to maxPeek: while the key is not known, or to keep
 	key   string
 	done  bool // the key is known, or there is none
 }
 
-// teeBody makes r.Body a bodyTee, or returns nil if the request has no body.
-func teeBody(r *http.Request) *bodyTee {
+// teeBody makes r.Body a bodyTee, or returns nil if the request has no body. keep is for what kept returns.
+func teeBody(r *http.Request, keep bool) *bodyTee {
 	if r.Body == nil || r.Body == http.NoBody {
 		return nil
 	}
-	t := &bodyTee{ReadCloser: r.Body}
+	t := &bodyTee{ReadCloser: r.Body, keep: keep}
 	r.Body = t
 	return t
 }
@@ -50,19 +52,25 @@ func (t *bodyTee) Read(p []byte) (int, error) {
 func (t *bodyTee) note(p []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.done {
+	if t.done && !t.keep || len(t.begin) == maxPeek {
 		return
 	}
 	p = p[:min(len(p), maxPeek-len(t.begin))]
 	seen := p
-	if len(t.begin) > 0 {
+	if len(t.begin) > 0 || t.keep {
 		t.begin = append(t.begin, p...)
 		seen = t.begin
+	}
+	if t.done {
+		return
 	}
 	key, state := firstKey(seen)
 	switch {
 	case state != needMore || len(seen) >= maxPeek:
-		t.key, t.done, t.begin = key, true, nil
+		t.key, t.done = key, true
+		if !t.keep {
+			t.begin = nil
+		}
 	case len(t.begin) == 0:
 		t.begin = append(make([]byte, 0, 512), p...)
 	}
@@ -76,6 +84,16 @@ func (t *bodyTee) firstKey() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.key
+}
+
+// kept returns the beginning of the body, as far as it was read; nil if it was not to be kept.
+func (t *bodyTee) kept() []byte {
+	if t == nil || !t.keep {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.begin[:len(t.begin):len(t.begin)]
 }
 
 // scan says what firstKey made of its input.

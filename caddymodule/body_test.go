@@ -48,7 +48,7 @@ func TestFirstKey(t *testing.T) {
 			"data and EOF": iotest.DataErrReader(strings.NewReader(body)),
 		} {
 			r := &http.Request{Body: io.NopCloser(reader)}
-			tee := teeBody(r)
+			tee := teeBody(r, false)
 			got, err := io.ReadAll(r.Body)
 			require.NoError(t, err)
 			require.Equal(t, body, string(got), name)
@@ -61,7 +61,7 @@ func TestFirstKey(t *testing.T) {
 func TestNoBodyIsLeftAlone(t *testing.T) {
 	for _, body := range []io.ReadCloser{nil, http.NoBody} {
 		r := &http.Request{Body: body}
-		require.Nil(t, teeBody(r))
+		require.Nil(t, teeBody(r, false))
 		require.Equal(t, body, r.Body)
 	}
 	require.Empty(t, (*bodyTee)(nil).firstKey())
@@ -74,7 +74,7 @@ func (faultyBody) Close() error { return errPlain }
 func TestErrorsOfTheBodyPass(t *testing.T) {
 	broken := errors.New("broken")
 	r := &http.Request{Body: faultyBody{io.MultiReader(strings.NewReader(`{"a`), iotest.ErrReader(broken))}}
-	tee := teeBody(r)
+	tee := teeBody(r, false)
 	_, err := io.ReadAll(r.Body)
 	require.Equal(t, broken, err)
 	require.Equal(t, errPlain, r.Body.Close())

@@ -6,6 +6,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/calltap/calltap/internal/words"
+	"github.com/calltap/calltap/keyrules"
 )
 
 func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
@@ -18,16 +19,45 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //
 //	calltap [<matcher>] {
 //	    service <name>
+//	    rule|ignore|use|under|rules ...   # as in the keys of the global option, and before them
+//	    key <template>                    # of what none of the site's rules matches
 //	}
 //
 // The block may be left out.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
+	d = restoreNames(d)
 	if d.NextArg() {
 		return d.Errf("'calltap' takes a matcher and a block, '%s' is neither; the service's name goes into the block: service %s",
 			d.Val(), d.Val())
 	}
-	return words.Block{"service": words.String(&h.Service)}.Parse(d, "calltap", nil)
+	var site keyrules.Config
+	var all *keyrules.Rule
+	known := (&ruleParser{to: &site}).words()
+	delete(known, "routes") // one table serves all sites
+	known["service"] = words.String(&h.Service)
+	known["key"] = func(d *caddyfile.Dispenser) error {
+		if all != nil {
+			return twice(d)
+		}
+		all = newRule(d)
+		all.Kind = "http"
+		return words.String(&all.Key)(d)
+	}
+	onlyRules := func() error {
+		if len(site.Routes) > 0 || site.MaxKeys > 0 {
+			return d.Err("'routes' and 'max_keys' are for all sites: such a file belongs into the keys of the global option")
+		}
+		return nil
+	}
+	if err := known.Parse(d, "calltap", onlyRules); err != nil {
+		return err
+	}
+	h.Rules = site.Rules
+	if all != nil {
+		h.Rules = append(h.Rules, *all)
+	}
+	return nil
 }
 
 // Interface guard

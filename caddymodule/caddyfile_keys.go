@@ -15,7 +15,7 @@ import (
 //
 //	keys {
 //	    max_keys <number>
-//	    use process_stack|queue_receive <prefix> {
+//	    use process_stack|queue_receive|... <prefix> {
 //	        <statement>
 //	    }
 //	    rule <head> {
@@ -23,6 +23,12 @@ import (
 //	    }
 //	    rule <head> <statement> ; <statement>
 //	    ignore <head>
+//	    under /<prefix> {
+//	        service <name>                     # of all rules of the block, as are host and category
+//	        rule ...                           # and all of these but max_keys
+//	    }
+//	    rules <file>                           # more of the same, see parseRules
+//	    routes <file> [prefix <path>] ...      # see parseRoutes
 //	}
 //
 // A head is <method>[,<method>...] /<path>, either of the two alone, or rpc. In a block each statement, a word
@@ -34,16 +40,79 @@ func (a *App) parseKeys(d *caddyfile.Dispenser) error {
 	if err := words.None(d); err != nil {
 		return err
 	}
+	known := (&ruleParser{to: &a.Keys}).words()
+	known["max_keys"] = words.Count(&a.Keys.MaxKeys)
+	return known.Parse(d, "keys", nil)
+}
+
+// ruleParser reads rules into a Config: the app's, or one that holds a site's.
+type ruleParser struct {
+	to    *keyrules.Config
+	group keyrules.Group // of the block that they stand in
+
+	// What the group applies to when its block is over: not the rules and tables of a group within.
+	rules  []int
+	tables []int
+}
+
+// words are what may stand wherever rules may.
+func (p *ruleParser) words() words.Block {
 	return words.Block{
-		"max_keys": words.Count(&a.Keys.MaxKeys),
-		"use":      a.parseUse,
-		"rule":     a.parseRule,
-		"ignore":   a.parseRule,
-	}.Parse(d, "keys", nil)
+		"use":    p.parseUse,
+		"rule":   p.parseRule,
+		"ignore": p.parseRule,
+		"under":  p.parseUnder,
+		"rules":  p.parseRules,
+		"routes": p.parseRoutes,
+	}
+}
+
+// parseUnder reads a group of rules: what their paths begin with, and what they share.
+func (p *ruleParser) parseUnder(d *caddyfile.Dispenser) error {
+	prefix, err := words.One(d)
+	if err != nil {
+		return err
+	}
+	group, err := p.group.Under(prefix)
+	if err != nil {
+		return d.WrapErr(err)
+	}
+	inner := ruleParser{to: p.to, group: group}
+	known := inner.words()
+	for _, word := range keyrules.GroupWords {
+		known[word] = func(d *caddyfile.Dispenser) error {
+			if err := inner.group.Set(word, d.RemainingArgs()); err != nil {
+				return d.WrapErr(err)
+			}
+			return nil
+		}
+	}
+	if err := known.Parse(d, "under", nil); err != nil {
+		return err
+	}
+	for _, i := range inner.rules {
+		inner.group.Apply(&p.to.Rules[i])
+	}
+	for _, i := range inner.tables {
+		inner.group.ApplyRoutes(&p.to.Routes[i])
+	}
+	return nil
+}
+
+// add takes rules and tables into the block.
+func (p *ruleParser) add(rules []keyrules.Rule, tables []keyrules.Routes) {
+	for _, r := range rules {
+		p.rules = append(p.rules, len(p.to.Rules))
+		p.to.Rules = append(p.to.Rules, r)
+	}
+	for _, t := range tables {
+		p.tables = append(p.tables, len(p.to.Routes))
+		p.to.Routes = append(p.to.Routes, t)
+	}
 }
 
 // parseUse reads a built-in rule: its name, the prefix of its keys, and a block.
-func (a *App) parseUse(d *caddyfile.Dispenser) error {
+func (p *ruleParser) parseUse(d *caddyfile.Dispenser) error {
 	rule := newRule(d)
 	if !d.NextArg() {
 		return d.Errf("'use' needs a built-in rule (%s) and a prefix, such as: use process_stack nova.api",
@@ -57,30 +126,33 @@ func (a *App) parseUse(d *caddyfile.Dispenser) error {
 		return d.Errf("'use %s' needs the beginning of its keys, such as: use %s nova", rule.Use, rule.Use)
 	}
 	rule.Prefix = d.Val()
-	return a.addRule(d, rule, d.RemainingArgs())
+	return p.addRule(d, rule, d.RemainingArgs())
 }
 
 // parseRule reads a rule or an ignore: what calls it is for, and its statements.
-func (a *App) parseRule(d *caddyfile.Dispenser) error {
+func (p *ruleParser) parseRule(d *caddyfile.Dispenser) error {
 	rule := newRule(d)
 	rule.Ignore = d.Val() == "ignore"
 	head, statements := cutHead(d.RemainingArgs())
 	if err := rule.SetHead(head); err != nil {
 		return d.WrapErr(err)
 	}
-	return a.addRule(d, rule, statements)
+	return p.addRule(d, rule, statements)
 }
 
-// cutHead parts a rule's head from the statements on its line. They begin with the first of their
-// words, which are in lower case, as no method is, and never the first word itself.
+// cutHead parts a rule's head from the statements on its line. They begin behind the path, or with the first of
+// their words, which are in lower case, as no method is, and never the first word itself.
 func cutHead(line []string) (head, statements []string) {
 	for i, word := range line {
-		if word == ";" || slices.Contains(keyrules.RuleWords, word) && (i > 0 || word != "rpc" && word != "http") {
+		if word == ";" || slices.Contains(keyrules.RuleWords, word) && (i > 0 || word != "rpc" && word != "http") ||
+			i > 0 && isPath(line[i-1]) && !isPath(word) {
 			return line[:i], line[i:]
 		}
 	}
 	return line, nil
 }
+
+func isPath(word string) bool { return strings.HasPrefix(word, "/") }
 
 // newRule is a rule that knows where it stands, for errors and for `calltap explain`.
 func newRule(d *caddyfile.Dispenser) *keyrules.Rule {
@@ -88,7 +160,7 @@ func newRule(d *caddyfile.Dispenser) *keyrules.Rule {
 }
 
 // addRule reads the statements left on the line, then those of the block.
-func (a *App) addRule(d *caddyfile.Dispenser, rule *keyrules.Rule, statements []string) error {
+func (p *ruleParser) addRule(d *caddyfile.Dispenser, rule *keyrules.Rule, statements []string) error {
 	if err := setStatements(d, rule, statements); err != nil {
 		return err
 	}
@@ -97,7 +169,7 @@ func (a *App) addRule(d *caddyfile.Dispenser, rule *keyrules.Rule, statements []
 			return err
 		}
 	}
-	a.Keys.Rules = append(a.Keys.Rules, *rule)
+	p.add([]keyrules.Rule{*rule}, nil)
 	return nil
 }
 

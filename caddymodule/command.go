@@ -143,15 +143,20 @@ func readAPI(ctx context.Context, base, what string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return ask(ctx, client, base, "/api/v2/"+what)
+}
+
+// ask gets what is below base.
+func ask(ctx context.Context, client *http.Client, base, path string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/api/v2/"+what, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+path, nil)
 	if err != nil {
 		return nil, err
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("asking for traces (is it running there? --url names another place): %w", err)
+		return nil, fmt.Errorf("asking (is it running there? --url names another place): %w", err)
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))

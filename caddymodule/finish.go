@@ -8,6 +8,7 @@ import (
 
 	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/span"
+	"github.com/calltap/calltap/spanbuilder"
 )
 
 const (
@@ -15,7 +16,7 @@ const (
 	maxSharedURI = 512  // bytes of a request line that a span may keep alive; longer ones are copied from
 )
 
-// Tags of an HTTP span. docs/http.md lists them; nothing else of a request is ever shown.
+// Tags of an HTTP span. docs/http.md lists them; nothing else of a request is ever shown but by a rule's tag.
 const (
 	tagMethod    = "http.method"
 	tagPath      = "http.path"
@@ -49,7 +50,8 @@ func (q *request) end(r *http.Request, o outcome) {
 		BodyKey: q.body.firstKey(),
 		Error:   class,
 	}
-	named := st.tracer.Rules.Resolve(&call)
+	q.lend(&call)
+	named := q.rules.Resolve(&call)
 	if named.Ignore {
 		return
 	}
@@ -69,7 +71,10 @@ func (q *request) end(r *http.Request, o outcome) {
 	}
 	if s.Sampled {
 		s.Remote = span.Endpoint{IP: q.client.Addr(), Port: q.client.Port()}
-		s.Tags = q.tags(r, status, grpc, routeOf(&named, q.method))
+		s.Tags = spanbuilder.AppendRuleTags(q.tags(r, status, grpc, routeOf(&named, q.method)), &named)
+	}
+	for _, note := range named.Notes {
+		s.Notes = append(s.Notes, span.Note{Time: s.Start, Value: note})
 	}
 	st.pipeline.Offer(&s)
 }

@@ -8,6 +8,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
+
+	"github.com/calltap/calltap/keyrules"
 )
 
 // Handler traces and times each request that passes through it. It goes before every handler that
@@ -23,7 +25,12 @@ type Handler struct {
 	// service goes before it. Default: `caddy`.
 	Service string `json:"service,omitempty"`
 
+	// Rules are the site's own, in order. They go before the app's.
+	Rules []keyrules.Rule `json:"rules,omitempty"`
+
 	state *state
+	rules *keyrules.Set // the site's and the app's
+	needs needs
 }
 
 // defaultService is what spans of a site without a name are found by.
@@ -48,7 +55,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("loading the app calltap: %w", err)
 	}
 	h.state = app.(*App).state
-	return nil
+	return h.provisionRules()
 }
 
 // ServeHTTP lets next answer, and watches.

@@ -29,12 +29,12 @@ func (c *capture) Emit(_ context.Context, batch []span.Span) emit.Outcome {
 
 func (c *capture) Unsampled() bool { return true }
 
-// through sends r through a handler and returns what the next one saw, and the span.
-func through(t *testing.T, keys keyrules.Config, link spanbuilder.Link, r *http.Request) (seen *http.Request, s span.Span) {
+// through sends r through a handler, with rules of its site's own, and returns what the next one saw, and the span.
+func through(t *testing.T, keys keyrules.Config, link spanbuilder.Link, r *http.Request, site ...keyrules.Rule) (seen *http.Request, s span.Span) {
 	t.Helper()
 	c := &capture{}
 	p := emit.New(emit.Options{}, c)
-	h := &Handler{Service: "svc", state: testState(t, p, keys, link)}
+	h := newHandler(t, "svc", testState(t, p, keys, link), site...)
 	w := &nullWriter{header: http.Header{}}
 	err := h.ServeHTTP(w, caddyRequest(r, w), caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		seen = r
@@ -195,7 +195,7 @@ func TestIgnoredRequestsAreLeftAlone(t *testing.T) {
 	p := emit.New(emit.Options{}, discard{})
 	defer p.Close(t.Context())
 	st := testState(t, p, keyrules.Config{Rules: []keyrules.Rule{{Ignore: true, Kind: "http", Path: "/x"}}}, spanbuilder.LinkOpenStack)
-	h := &Handler{state: st}
+	h := newHandler(t, "", st)
 	w := &nullWriter{header: http.Header{}}
 	r := request1(far, "B3", "anything")
 	err := h.ServeHTTP(w, caddyRequest(r, w), caddyhttp.HandlerFunc(func(got http.ResponseWriter, r *http.Request) error {
@@ -210,16 +210,16 @@ func TestIgnoredRequestsAreLeftAlone(t *testing.T) {
 
 // A fault of our own costs the span, not the request.
 func TestOurOwnPanicIsSurvived(t *testing.T) {
-	for name, breakIt := range map[string]func(*state){
-		"before": func(st *state) { st.tracer.Rules = nil },
-		"after":  func(st *state) { st.pipeline = nil },
+	for name, breakIt := range map[string]func(*Handler){
+		"before": func(h *Handler) { h.rules = nil },
+		"after":  func(h *Handler) { h.state.pipeline = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := emit.New(emit.Options{}, discard{})
 			defer p.Close(t.Context())
 			st := testState(t, p, keyrules.Config{}, spanbuilder.LinkNone)
-			breakIt(st)
-			h := &Handler{state: st}
+			h := newHandler(t, "", st)
+			breakIt(h)
 			w := &nullWriter{header: http.Header{}}
 			served := false
 			err := h.ServeHTTP(w, caddyRequest(request1(near), w), caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error {
@@ -239,7 +239,7 @@ func TestNestedHandlersMakeOneSpan(t *testing.T) {
 	c := &capture{}
 	p := emit.New(emit.Options{}, c)
 	st := testState(t, p, keyrules.Config{}, spanbuilder.LinkNone)
-	outer, inner := &Handler{Service: "outer", state: st}, &Handler{Service: "inner", state: st}
+	outer, inner := newHandler(t, "outer", st), newHandler(t, "inner", st)
 	w := &nullWriter{header: http.Header{}}
 	last := caddyhttp.HandlerFunc(func(w http.ResponseWriter, r *http.Request) error { w.WriteHeader(204); return nil })
 	r := caddyRequest(request1(near), w)

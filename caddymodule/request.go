@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
 )
@@ -32,6 +33,8 @@ type request struct {
 
 	handler *Handler
 	service string
+	rules   *keyrules.Set
+	headers *headerValues // nil unless rules read headers
 	server  spanbuilder.Server
 	start   time.Time
 	method  string
@@ -61,9 +64,9 @@ func (t *idText) String() string { return string(*t) }
 // startRequest opens the span of r, adds its headers to r, and wraps w. It returns nil if a rule
 // ignores the request.
 func startRequest(h *Handler, w http.ResponseWriter, r *http.Request, vars map[string]any) *request {
-	st := h.state
 	method, path := original(r)
-	hint := st.tracer.Rules.Peek(method, r.Host, path)
+	headers := h.needs.readHeaders(r)
+	hint := h.peek(method, r.Host, path, headers)
 	if hint.Ignore {
 		return nil
 	}
@@ -75,13 +78,15 @@ func startRequest(h *Handler, w http.ResponseWriter, r *http.Request, vars map[s
 		method:  method,
 		host:    r.Host,
 		path:    path,
+		rules:   h.rules,
+		headers: headers,
 	}
 	peer := parsePeer(r.RemoteAddr)
 	q.client = clientOf(peer, r.RemoteAddr, vars)
 	q.join(r, peer)
 	q.publish(r, vars)
-	if hint.Body {
-		q.body = teeBody(r)
+	if hint.Body || hint.JSON {
+		q.body = teeBody(r, hint.JSON)
 	}
 	return q
 }
@@ -207,10 +212,17 @@ func isHost(host, hostport string) bool {
 // String keeps the request itself out of sight of who prints its variable.
 func (q *request) String() string { return string(q.traceID) }
 
-// amend is what a calltap within a calltap does: the inner site may know the service better.
+// amend is what a calltap within a calltap does: the inner site may know the service better, and may have
+// rules of its own.
 func (q *request) amend(h *Handler) {
-	if h.Service != "" && !q.ended {
+	if q.ended {
+		return
+	}
+	if h.Service != "" {
 		q.service = h.Service
+	}
+	if len(h.Rules) > 0 {
+		q.rules = h.rules
 	}
 }
 

@@ -17,6 +17,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/openzipkin/zipkin-go/model"
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/keyrules"
 )
 
 // patience is how long a test waits for what must come.
@@ -64,6 +66,14 @@ func stop(t testing.TB) {
 	case <-time.After(lingerRequests):
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// newHandler is a handler as Provision leaves it.
+func newHandler(t testing.TB, service string, st *state, rules ...keyrules.Rule) *Handler {
+	t.Helper()
+	h := &Handler{Service: service, Rules: rules, state: st}
+	require.NoError(t, h.provisionRules())
+	return h
 }
 
 // freePort returns a port of the loopback that nobody listens on.

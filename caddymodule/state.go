@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/spanbuilder"
 )
 
@@ -46,6 +47,17 @@ type state struct {
 	store    *sharedStore // nil without the sink
 	*shared
 	releases []func() // of what acquire took, in order
+}
+
+// warnOf logs what cannot be meant of the rules that were written: the app's, or a site's own. That a site's
+// rules hide the app's is their purpose.
+func (st *state) warnOf(rules *keyrules.Set, written []keyrules.Rule) {
+	for _, w := range rules.Warnings() {
+		own := slices.ContainsFunc(written, func(r keyrules.Rule) bool { return w.Where == fmt.Sprintf("%s:%d", r.File, r.Line) })
+		if own || written == nil {
+			st.logger.Warn("rules: "+w.Text, zap.String("at", w.Where))
+		}
+	}
 }
 
 type namedSource struct {

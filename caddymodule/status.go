@@ -41,6 +41,7 @@ type settings struct {
 	Link           string   `json:"link,omitempty"`
 	TrustedProxies []string `json:"trusted_proxies"`
 	Rules          int      `json:"rules"`
+	Routes         int      `json:"routes"`        // lines of all route tables
 	Keys           int      `json:"keys"`          // different keys so far
 	KeyOverflows   uint64   `json:"key_overflows"` // calls that got the key _other, as there were max_keys others
 }
@@ -82,6 +83,9 @@ func (a *App) settings() settings {
 		Rules:          len(a.Keys.Rules),
 		Keys:           a.state.tracer.Rules.Keys(),
 		KeyOverflows:   a.state.tracer.Rules.Overflows(),
+	}
+	for i := range a.Keys.Routes {
+		s.Routes += len(a.Keys.Routes[i].Table)
 	}
 	if a.TrustedProxies == nil {
 		s.TrustedProxies = []string{privateRanges}

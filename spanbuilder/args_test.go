@@ -48,6 +48,9 @@ func TestWhatARuleGivesIsOnTheSpan(t *testing.T) {
 	x.add(&s)
 	require.Equal(t, []span.Tag{{Key: "rpc.method", Value: "m"}, {Key: CategoryTag, Value: "write"}, {Key: "t", Value: "v"}}, s.Tags)
 	require.Equal(t, []span.Note{{Time: 7, Value: "n"}}, s.Notes)
+	s = span.Span{Kind: span.KindClient, Start: 7, Tags: []span.Tag{{Key: "t", Value: "ours"}}}
+	x.add(&s)
+	require.Equal(t, []span.Tag{{Key: "t", Value: "v"}, {Key: CategoryTag, Value: "write"}}, s.Tags, "each tag once")
 	s = span.Span{Kind: span.KindServer, Start: 7}
 	x.add(&s)
 	require.Len(t, s.Tags, 2)

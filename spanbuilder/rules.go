@@ -53,15 +53,26 @@ func extraOf(res *keyrules.Result) *extra {
 	return &extra{tags: AppendRuleTags(nil, res), notes: res.Notes}
 }
 
-// AppendRuleTags adds the tags that a rule gives, its category first. HTTP spans have the same.
+// AppendRuleTags adds the tags that a rule gives, its category first. One that the span has already takes the
+// rule's value: a span has each tag once.
 func AppendRuleTags(tags []span.Tag, res *keyrules.Result) []span.Tag {
 	if res.Category != "" {
-		tags = append(tags, span.Tag{Key: CategoryTag, Value: res.Category})
+		tags = setTag(tags, CategoryTag, res.Category)
 	}
 	for _, tag := range res.Tags {
-		tags = append(tags, span.Tag{Key: tag.Name, Value: tag.Value})
+		tags = setTag(tags, tag.Name, tag.Value)
 	}
 	return tags
+}
+
+func setTag(tags []span.Tag, name, value string) []span.Tag {
+	for i := range tags {
+		if tags[i].Key == name {
+			tags[i].Value = value
+			return tags
+		}
+	}
+	return append(tags, span.Tag{Key: name, Value: value})
 }
 
 // add puts it on a span. Notes are counters, so they stand on the sender's side only, once a call.
@@ -69,7 +80,9 @@ func (e *extra) add(s *span.Span) {
 	if e == nil {
 		return
 	}
-	s.Tags = append(s.Tags, e.tags...)
+	for _, tag := range e.tags {
+		s.Tags = setTag(s.Tags, tag.Key, tag.Value)
+	}
 	if s.Kind != span.KindClient && s.Kind != span.KindProducer {
 		return
 	}

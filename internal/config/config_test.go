@@ -20,12 +20,12 @@ func TestHandlersAreFoundWhereverTheyNest(t *testing.T) {
 	c, err := Read(write(t, "c.json", `{"apps": {"calltap": {"link": "openstack"}, "http": {"servers": {
 		"b": {"routes": [{"handle": [{"handler": "subroute", "routes": [{"handle": [{"handler": "calltap", "service": "inner"}]}]}]}]},
 		"a": {"errors": {"routes": [{"handle": [{"handler": "calltap", "service": "errors",
-			"keys": {"rules": [{"methods": ["GET"], "key": "x"}]}}]}]}}}}}}`), "")
+			"rules": [{"methods": ["GET"], "key": "x"}]}]}]}}}}}}`), "")
 	require.NoError(t, err)
 	require.Equal(t, "openstack", c.Link)
 	require.Len(t, c.Sites, 2)
 	require.Equal(t, "errors", c.Sites[0].Service)
-	require.Equal(t, "x", c.Sites[0].Keys.Rules[0].Key)
+	require.Equal(t, "x", c.Sites[0].Rules[0].Key)
 	require.Equal(t, "inner", c.Sites[1].Service)
 }
 
@@ -44,4 +44,18 @@ func TestTheAdapterFollowsFromTheName(t *testing.T) {
 		_, err := Read(write(t, name, "respond {\n"), "")
 		require.ErrorContains(t, err, name+": reading the configuration", name)
 	}
+}
+
+func TestTheSiteIsTheNamedOrTheOnlyOne(t *testing.T) {
+	none, one, two := Config{}, Config{Sites: []Site{{Service: "a"}}}, Config{Sites: []Site{{Service: "a"}, {Service: "b"}}}
+	for _, c := range []struct {
+		config        Config
+		service, want string
+	}{{none, "", ""}, {none, "x", "x"}, {one, "", "a"}, {two, "", ""}, {two, "b", "b"}} {
+		site, err := c.config.Site(c.service)
+		require.NoError(t, err)
+		require.Equal(t, c.want, site.Service)
+	}
+	_, err := two.Site("c")
+	require.EqualError(t, err, `no site has the service "c"; there are: a, b`)
 }

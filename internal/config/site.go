@@ -2,8 +2,10 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/calltap/calltap/keyrules"
 )
@@ -11,7 +13,30 @@ import (
 // Site is one handler `calltap`.
 type Site struct {
 	Service string          `json:"service"` // "" is the handler's default
-	Keys    keyrules.Config `json:"keys"`    // its own rules, which go before the app's
+	Rules   []keyrules.Rule `json:"rules"`   // its own, which go before the app's
+}
+
+// Site returns the site of a service. Without a name it is the only one there is; of several, or none, it
+// is one that has neither name nor rules. A name that no site has may be a client's guess, so it is an error
+// that tells the names that there are.
+func (c *Config) Site(service string) (Site, error) {
+	if service == "" {
+		if len(c.Sites) == 1 {
+			return c.Sites[0], nil
+		}
+		return Site{}, nil
+	}
+	var names []string
+	for _, s := range c.Sites {
+		if s.Service == service {
+			return s, nil
+		}
+		names = append(names, s.Service)
+	}
+	if len(names) > 0 {
+		return Site{}, fmt.Errorf("no site has the service %q; there are: %s", service, strings.Join(names, ", "))
+	}
+	return Site{Service: service}, nil
 }
 
 // findSites looks for handlers wherever they may be: routes nest in subroutes, error routes and the
