@@ -17,17 +17,40 @@ const (
 	actionDeleteAll = "delete_all"
 )
 
-// verbs are last words of a path that name what is done, or a view of a thing, and not a thing.
-var verbs = makeSet(
-	// views
+// views are last words of a path that name a view of a thing, and not a thing, whatever the method.
+var views = makeSet(
 	"detail", "details", "info", "summary", "search", "statistics", "stats", "count", "defaults",
-	"uptime", "preview", "diff", "validate", "verify", "check", "query",
-	// deeds
-	"add", "remove", "start", "stop", "restart", "reboot", "startup", "shutdown", "suspend", "resume",
-	"pause", "unpause", "enable", "disable", "activate", "deactivate", "cancel", "retry", "reset",
-	"approve", "reject", "publish", "archive", "restore", "clone", "copy", "move", "attach", "detach",
-	"lock", "unlock", "sync", "refresh", "import", "export", "upload", "download", "execute", "invoke",
-	"login", "logout", "subscribe", "unsubscribe",
+	"uptime", "preview", "diff", "validate", "verify", "check", "query", "new", "edit", "lookup", "whoami",
+)
+
+// deeds are last words that name what is done. Those that are things as well (a lock, a release) are in
+// nouns: they are deeds where something may be done, which is not with GET.
+var (
+	deeds = makeSet(
+		"add", "remove", "create", "update", "delete", "destroy", "replace", "set", "unset", "clear",
+		"start", "stop", "restart", "reboot", "startup", "shutdown", "suspend", "resume", "pause", "unpause",
+		"enable", "disable", "activate", "deactivate", "cancel", "abort", "retry", "reset", "terminate", "kill",
+		"approve", "reject", "accept", "decline", "confirm", "publish", "unpublish", "archive", "unarchive",
+		"restore", "clone", "copy", "move", "rename", "attach", "detach", "connect", "disconnect", "mount",
+		"unmount", "lock", "unlock", "sync", "refresh", "reload", "import", "export", "upload", "download",
+		"execute", "invoke", "login", "logout", "logon", "logoff", "signin", "signout", "signup", "register",
+		"unregister", "deregister", "subscribe", "unsubscribe", "manage", "unmanage", "extend", "shrink", "resize",
+		"rebuild", "migrate", "evacuate", "failover", "failback", "revert", "rollback", "upgrade", "downgrade",
+		"install", "uninstall", "promote", "demote", "merge", "unmerge", "rebase", "close", "reopen", "revoke",
+		"renew", "rotate", "assign", "unassign", "apply", "submit", "complete", "finish", "purge", "flush", "prune",
+		"deploy", "undeploy", "provision", "unprovision", "evict", "drain", "cordon", "uncordon", "freeze", "thaw",
+		"scale", "trigger", "send", "resend", "notify", "mark", "mute", "unmute", "pin", "unpin", "follow",
+		"unfollow", "unstar", "unblock", "unwatch", "unshare", "invite", "join", "leave", "generate", "regenerate",
+		"calculate", "convert", "compare", "authorize", "authenticate", "introspect", "impersonate", "acknowledge",
+		"snooze", "claim", "unclaim", "reserve", "unreserve", "allocate", "deallocate", "associate", "disassociate",
+		"wait", "force", "change", "bulk_delete", "bulk_create", "bulk_update",
+	)
+	nouns = makeSet("run", "test", "ping", "block", "star", "fork", "watch", "share", "release", "transfer", "process",
+		"render", "build", "replay", "report", "save", "swap", "switch", "quit", "exit", "rescue", "unrescue", "shelve",
+		"unshelve", "backup", "snapshot", "rate", "vote", "like", "unlike", "ban", "unban", "kick", "grant", "deny",
+		"list", "get", "put", "post", "read", "write", "batch", "graph", "touch", "poll", "push", "pull", "pop", "ack",
+		"nack", "redeliver", "requeue", "scan", "filter", "translate", "estimate", "checkout", "pay", "refund", "capture",
+		"void", "charge", "quote", "commit", "begin", "end", "open")
 )
 
 func makeSet(words ...string) map[string]struct{} {
@@ -38,12 +61,18 @@ func makeSet(words ...string) map[string]struct{} {
 	return set
 }
 
+func isIn(set map[string]struct{}, word string) bool {
+	_, ok := set[word]
+	return ok
+}
+
 // action tells from REST shape what a request does; "" if the method has no such meaning (OPTIONS).
 // The result is foreign text if it comes from the path or the body.
 //
 //	POST …/action                     the body's first key, else "action"
+//	POST …/NAME:publish               publish
 //	GET, POST, PUT, PATCH …/detail    the verb that the path ends with
-//	GET, HEAD                         index of a collection, show of a member or of /
+//	GET, HEAD                         index of a collection, show of a member and of /
 //	POST                              create
 //	PUT, PATCH                        update_all of a collection, update of a member
 //	DELETE                            delete_all of a collection, delete of a member
@@ -54,50 +83,62 @@ func (p *path) action(method string, s *shape, bodyKey string) string {
 		}
 		return actionWord
 	}
-	if method != "DELETE" && p.isWord(p.n-1, s) && isVerb(p.segment(p.n-1), method) {
-		return p.segment(p.n - 1)
+	if verb := p.verb(method, s); verb != "" {
+		return verb
 	}
-	member, told := p.isMember(s)
-	own := p.n - s.first // segments of the API's own path
+	member := p.isMember(method, s)
 	switch method {
 	case "GET", "HEAD":
-		if member || own <= 0 {
-			return actionShow
-		}
-		return actionIndex
+		return either(member, actionShow, actionIndex)
 	case "POST":
 		return actionCreate
 	case "PUT", "PATCH":
-		if member || aimsAtMember(told, own) {
-			return actionUpdate
-		}
-		return actionUpdateAll
+		return either(member, actionUpdate, actionUpdateAll)
 	case "DELETE":
-		if member || aimsAtMember(told, own) {
-			return actionDelete
-		}
-		return actionDeleteAll
+		return either(member, actionDelete, actionDeleteAll)
 	default:
 		return ""
 	}
 }
 
-// aimsAtMember decides on PUT and DELETE of a path of words alone. To write or delete a whole
-// collection is rare, so the last of several words is taken for a member (keypairs/mine), and so is
-// the root; with GET and POST it is taken for a collection (auth/tokens).
-func aimsAtMember(told bool, own int) bool { return !told && own != 1 }
+func either(first bool, a, b string) string {
+	if first {
+		return a
+	}
+	return b
+}
 
-// isVerb reports whether the last word of a path is a verb. One that begins with a verb
-// (sync_instances) counts if the method may do things, and only in the spelling of function names:
-// add-ons are things.
-func isVerb(word, method string) bool {
-	if _, ok := verbs[word]; ok {
+// verb returns the verb that the path ends with, "" without one.
+func (p *path) verb(method string, s *shape) string {
+	if method == "DELETE" || p.n <= s.first {
+		return ""
+	}
+	last := p.segment(p.n - 1)
+	if method == "POST" { // Google's custom methods
+		if _, verb, ok := strings.Cut(last, ":"); ok && isVerb(verb, method, true) {
+			return verb
+		}
+	}
+	if !p.isWord(p.n-1, s) || !isVerb(last, method, p.n > 1 && s.isID(p.n-2)) {
+		return ""
+	}
+	return last
+}
+
+// isVerb reports whether the last word of a path is a verb. A compound that begins with one counts if
+// the method may do things, or stands behind an id (backups/17/export_record); joined by a dash it must
+// not end in things, as add-ons and check-runs do.
+func isVerb(word, method string, behindID bool) bool {
+	reads := method == "GET" || method == "HEAD"
+	if isIn(views, word) || isIn(deeds, word) {
 		return true
 	}
-	if method == "GET" || method == "HEAD" {
+	if method == "" || reads && !behindID {
 		return false
 	}
-	first, _, compound := strings.Cut(word, "_")
-	_, ok := verbs[first]
-	return compound && ok
+	if !reads && isIn(nouns, word) {
+		return true
+	}
+	first, mark := firstWord(word)
+	return mark != 0 && isIn(deeds, first) && (mark == '_' || !isPlural(word))
 }

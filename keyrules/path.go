@@ -33,7 +33,7 @@ func (p *path) split(text string) {
 
 // segment returns the i-th segment, from 0; "" if there is none.
 func (p *path) segment(i int) string {
-	if i >= p.n {
+	if i < 0 || i >= p.n {
 		return ""
 	}
 	at := p.at[i]

@@ -45,25 +45,59 @@ func (p *path) fit(by *pattern) shape {
 }
 
 // skipVersion moves the API's own path behind a version that it begins with.
+//
+//	/v2.1/servers  /2.0/users  /api/v4/projects  /volume/v3/17/volumes
 func (p *path) skipVersion(s *shape) {
+	if seg := p.segment(s.first); isIn(entries, seg) || isVersion(p.segment(s.first+1)) && p.n > s.first+2 {
+		s.first++
+	}
 	if seg := p.segment(s.first); isVersion(seg) || s.first == 0 && isBareVersion(seg) {
 		s.first++
 	}
 }
 
+// entries are words before an API's own path.
+var entries = makeSet("api", "apis", "rest")
+
 // isWord reports whether segment i is a word of the API's own path.
 func (p *path) isWord(i int, s *shape) bool { return i >= s.first && i < p.n && !s.isID(i) }
 
-// isMember reports whether the path's last segment names one member of a collection: it is an id, or
-// it stands where a member stands, counted from the last id (servers/ID/metadata/NAME). A path of
-// words alone does not tell; see action.
-func (p *path) isMember(s *shape) (member, told bool) {
+// isMember reports whether the path's last segment names one member of a collection.
+//
+//	servers/17            an id
+//	servers/17/meta/NAME  where a member stands, counted from the last id; but 17/archive/files is a collection
+//	keypairs/mine         no id, but many things before and not behind
+//
+// With PUT and DELETE, which seldom mean a whole collection, one thing below a member is one too
+// (users/17/avatar), and so is the last of several words without an id.
+func (p *path) isMember(method string, s *shape) bool {
+	last, own := p.segment(p.n-1), p.n-s.first // own: segments of the API's own path
+	changes := method == "PUT" || method == "PATCH" || method == "DELETE"
+	back := p.sinceID(s)
+	switch {
+	case own <= 0:
+		return true
+	case back == 0 || last == "me" || last == "self":
+		return true
+	case back > 0 && back%2 == 0:
+		return isPlural(p.segment(p.n-2)) || !isPlural(last)
+	case back > 0:
+		return changes && !isPlural(last)
+	case changes:
+		return own != 1
+	default:
+		return own > 1 && isPlural(p.segment(p.n-2)) && !isPlural(last)
+	}
+}
+
+// sinceID is how many segments stand behind the last id, -1 if there is none.
+func (p *path) sinceID(s *shape) int {
 	for back := 0; p.n-1-back >= s.first; back++ {
 		if s.isID(p.n - 1 - back) {
-			return back%2 == 0, true
+			return back
 		}
 	}
-	return false, false
+	return -1
 }
 
 // route appends the words of the path as key segments. The last one is left out if it is what
