@@ -3,7 +3,7 @@
 //
 // In: requests that pass the handler `calltap`, and one global option (or the JSON app `calltap`).
 // Out: a SERVER span a request into an emit.Pipeline; trace headers for the next hop; the admin API below
-// /calltap/; the command `trace`.
+// /calltap/; the commands `trace`, `explain` and `keys`.
 //
 //	client ──► handler.go ──────────────────────────► next handlers ──► upstream
 //	              │  request.go: ids, headers            ▲
@@ -13,7 +13,8 @@
 //
 //	module.go   configuration and its documentation        caddyfile_*.go   the same as a Caddyfile
 //	app.go      Provision, Start, Stop, Cleanup            state.go         what outlives a reload
-//	admin.go    status.go    command.go
+//	needs.go    what rules read of a request               shorthand.go     their names in a site's block
+//	admin.go    status.go    command.go                    explain.go       keys.go
 //
 // # What is shared
 //

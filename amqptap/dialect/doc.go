@@ -12,7 +12,8 @@
 //
 // Bodies carry tokens, passwords and whatever the watched programs send each other. So a dialect
 // reads the members that it has a list of and walks over all others without copying them; that
-// is what scanner.go is for. It needs no allocation, no recursion and one pass.
+// is what scanner.go is for. It needs no allocation, no recursion and one pass. Of arguments those alone are
+// read that rules name (Set.ReadArgs), and only objects on the way to one are entered.
 //
 // What goes wrong with a body is a Verdict, never an error or a panic: TooLarge and TooDeep are
 // limits of this package, BadJSON and BadField are the sender's doing. The caller counts them.
