@@ -136,9 +136,9 @@ func (r *Rule) setList(word string, args []string) error {
 }
 
 func setNumber(word string, field *int, args []string) error {
-	n, err := strconv.Atoi(args[0])
+	n, err := strconv.Atoi(strings.Join(args, " "))
 	switch {
-	case err != nil || n < 1 || len(args) > 1:
+	case err != nil || n < 1:
 		return fmt.Errorf("%s takes one number from 1 on, got %q", word, strings.Join(args, " "))
 	case *field != 0:
 		return fmt.Errorf("%s is given twice; take one out", word)
