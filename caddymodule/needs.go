@@ -76,6 +76,7 @@ func (q *request) lend(call *keyrules.Call) {
 		call.Header = q.headers.get
 	}
 	if head := q.body.kept(); head != nil {
+		head = mended(head)
 		call.JSON = func(path string) string { return keyrules.LookupJSON(head, path) }
 	}
 }
