@@ -21,9 +21,19 @@ func TestManualIsTrue(t *testing.T) {
 	block, _, ok := strings.Cut(after, "```")
 	require.True(t, ok)
 
+	_, routes, ok := strings.Cut(manual, "```routes\n")
+	require.True(t, ok)
+	routes, _, _ = strings.Cut(routes, "```")
+	carts, err := keyrules.ParseRules([]byte(regexp.MustCompile(`(?m)^    routes carts.tsv .*`).FindString(manual)), "keys.md",
+		func(name string) ([]keyrules.Route, error) {
+			return keyrules.ParseRoutes(strings.NewReader(routes), name)
+		})
+	require.NoError(t, err)
+
 	sections := map[string]*keyrules.Set{
-		"## Syntax":         set(t, keysBlock(t, block)...),
+		"## Syntax":         compiled(t, keysBlock(t, block)),
 		"## Without a rule": set(t),
+		"## Actions":        compiled(t, carts),
 		"## tach's keys":    set(t, keyrules.Rule{Use: "process_stack", Prefix: "nova.api", Strip: []string{"/v2.1"}}),
 	}
 	row := regexp.MustCompile("(?m)^\\| `([^`]+)` \\| `([^`]+)` \\|(?: `([^`]+)` \\|)?$")
@@ -51,51 +61,33 @@ func TestManualIsTrue(t *testing.T) {
 	}
 }
 
-// documentedCall reads `GET /path {"key": …}` and `rpc TOPIC METHOD`; nil is some other table.
+// documentedCall reads `GET /path {"key": …}` and `rpc TOPIC METHOD {"argument": "value"}`; nil is some
+// other table.
 func documentedCall(text string) *keyrules.Call {
+	text, body, _ := strings.Cut(text, " {\"")
 	f := strings.Fields(text)
 	switch {
 	case len(f) == 3 && f[0] == "rpc":
-		return rpc(f[1], f[2])
-	case len(f) < 2 || f[0] != strings.ToUpper(f[0]) || f[1][0] != '/':
+		c := rpc(f[1], f[2])
+		c.RPCArg = func(path string) string { return keyrules.LookupJSON([]byte("{\""+body), path) }
+		return c
+	case len(f) != 2 || f[0] != strings.ToUpper(f[0]) || f[1][0] != '/':
 		return nil
 	}
 	c := get(f[0], f[1])
-	if len(f) > 2 {
-		c.BodyKey = strings.Trim(f[2], `{":`)
-	}
+	c.BodyKey, _, _ = strings.Cut(body, `"`)
 	return c
 }
 
-// keysBlock reads the rules of a Caddyfile, as plain as the manual's: a line is a head, a statement
-// or a closing brace.
-func keysBlock(t *testing.T, text string) (rules []keyrules.Rule) {
+// keysBlock reads what stands in the keys block of a Caddyfile.
+func keysBlock(t *testing.T, text string) keyrules.Config {
 	t.Helper()
 	_, text, ok := strings.Cut(text, "keys {\n")
 	require.True(t, ok)
-	var r *keyrules.Rule
-	for i, line := range strings.Split(text, "\n") {
-		f := strings.Fields(strings.TrimSuffix(line, "{"))
-		switch {
-		case len(f) == 0 || f[0] == "}" || f[0] == "max_keys":
-			continue
-		case f[0] == "use":
-			rules = append(rules, keyrules.Rule{Use: f[1], Prefix: f[2]})
-			f = nil
-		case f[0] == "rule" || f[0] == "ignore":
-			rules = append(rules, keyrules.Rule{Ignore: f[0] == "ignore"})
-			head := f[1:min(len(f), 3)]
-			require.NoError(t, rules[len(rules)-1].SetHead(head))
-			f = f[1+len(head):]
-		}
-		r = &rules[len(rules)-1]
-		r.File, r.Line = "keys.md", max(r.Line, i)
-		for _, statement := range strings.Split(strings.Join(f, " "), " ; ") {
-			if words := strings.Fields(statement); len(words) > 0 {
-				require.NoError(t, r.Set(words[0], words[1:]))
-			}
-		}
-	}
-	require.GreaterOrEqual(t, len(rules), 6)
-	return rules
+	text, _, ok = strings.Cut(text, "\n        }\n")
+	require.True(t, ok)
+	c, err := keyrules.ParseRules([]byte(text), "keys.md", nil)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(c.Rules), 6)
+	return c
 }

@@ -12,6 +12,7 @@ import (
 // one of that form, and `**` at the end for the rest, which may be empty.
 type pattern struct {
 	text     string
+	shown    string           // text without expressions, for span names
 	segments []string         // "" is any one segment, or one that its test takes
 	tests    []*regexp.Regexp // nil unless the segment is {name:regex}
 	names    []string         // of the captures, "" is none; as long as segments
@@ -24,7 +25,7 @@ var anyPath = pattern{rest: true}
 
 // parsePattern reads /v2.1/servers/{id}. Its errors say what to write instead.
 func parsePattern(text string) (pattern, error) {
-	p := pattern{text: text}
+	p := pattern{text: text, shown: text}
 	if !strings.HasPrefix(text, "/") {
 		return p, fmt.Errorf("path %q does not begin with /; write /%s", text, strings.TrimLeft(text, "/"))
 	}
@@ -34,6 +35,9 @@ func parsePattern(text string) (pattern, error) {
 		}
 		if err := p.add(word); err != nil {
 			return p, fmt.Errorf("path %q: %w", text, err)
+		}
+		if last := len(p.tests) - 1; last >= 0 && p.tests[last] != nil && !p.rest {
+			p.shown = strings.Replace(p.shown, word, "{"+p.names[last]+"}", 1)
 		}
 	}
 	return p, nil

@@ -99,7 +99,7 @@ func (w *work) appendTemplate(dst []byte, t *textTemplate) []byte {
 // appendRoute is {route} in a name: the rule's own pattern, or the path with its ids taken out.
 func (w *work) appendRoute(dst []byte) []byte {
 	if w.rule.pattern.text != "" {
-		return appendText(dst, w.rule.pattern.text)
+		return appendText(dst, w.rule.pattern.shown)
 	}
 	return w.path.appendName(dst, &w.shape)
 }

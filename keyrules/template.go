@@ -277,7 +277,7 @@ func (p *parser) parseText(out output, text string) (textTemplate, error) {
 
 // nameOfPattern is the span name of a rule that gives none: its own METHOD /pattern.
 func (p *parser) nameOfPattern() textTemplate {
-	route := string(appendText([]byte{' '}, p.pattern.text))
+	route := string(appendText([]byte{' '}, p.pattern.shown))
 	if p.method != "" {
 		return textTemplate{[]part{{text: p.method + route}}}
 	}
