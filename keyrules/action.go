@@ -43,14 +43,17 @@ var (
 		"unfollow", "unstar", "unblock", "unwatch", "unshare", "invite", "join", "leave", "generate", "regenerate",
 		"calculate", "convert", "compare", "authorize", "authenticate", "introspect", "impersonate", "acknowledge",
 		"snooze", "claim", "unclaim", "reserve", "unreserve", "allocate", "deallocate", "associate", "disassociate",
-		"wait", "force", "change", "bulk_delete", "bulk_create", "bulk_update",
+		"wait", "force", "change", "cleanup", "abandon", "adopt", "inspect", "recover", "heal", "bookmark", "favorite",
+		"favourite", "escalate", "dismiss", "expire", "bulk",
 	)
 	nouns = makeSet("run", "test", "ping", "block", "star", "fork", "watch", "share", "release", "transfer", "process",
 		"render", "build", "replay", "report", "save", "swap", "switch", "quit", "exit", "rescue", "unrescue", "shelve",
 		"unshelve", "backup", "snapshot", "rate", "vote", "like", "unlike", "ban", "unban", "kick", "grant", "deny",
 		"list", "get", "put", "post", "read", "write", "batch", "graph", "touch", "poll", "push", "pull", "pop", "ack",
 		"nack", "redeliver", "requeue", "scan", "filter", "translate", "estimate", "checkout", "pay", "refund", "capture",
-		"void", "charge", "quote", "commit", "begin", "end", "open")
+		"void", "charge", "quote", "commit", "begin", "end", "open", "stage", "signal", "report", "flag", "tag", "label")
+	// queries begin function names that ask: get_pools, list-targets.
+	queries = makeSet("get", "list", "show", "fetch", "find", "describe", "search", "count")
 )
 
 func makeSet(words ...string) map[string]struct{} {
@@ -129,16 +132,29 @@ func (p *path) verb(method string, s *shape) string {
 // the method may do things, or stands behind an id (backups/17/export_record); joined by a dash it must
 // not end in things, as add-ons and check-runs do.
 func isVerb(word, method string, behindID bool) bool {
-	reads := method == "GET" || method == "HEAD"
-	if isIn(views, word) || isIn(deeds, word) {
-		return true
-	}
-	if method == "" || reads && !behindID {
-		return false
-	}
-	if !reads && isIn(nouns, word) {
-		return true
-	}
+	asks := method == "GET" || method == "HEAD"
 	first, mark := firstWord(word)
-	return mark != 0 && isIn(deeds, first) && (mark == '_' || !isPlural(word))
+	switch {
+	case isIn(views, word), isDeed(word), mark == '_' && isIn(queries, first):
+		return true
+	case asks && !behindID:
+		return false
+	case mark == 0:
+		return !asks && isIn(nouns, word)
+	default:
+		return isDeed(first) && (mark == '_' || !isPlural(word))
+	}
+}
+
+// isDeed knows unfavourite, reactivate and disconnect by what is done again or undone.
+func isDeed(word string) bool {
+	if isIn(deeds, word) {
+		return true
+	}
+	for _, prefix := range [...]string{"un", "re", "de", "dis"} {
+		if rest, ok := strings.CutPrefix(word, prefix); ok && isIn(deeds, rest) {
+			return true
+		}
+	}
+	return false
 }
