@@ -1,6 +1,9 @@
 package caddymodule
 
 import (
+	"errors"
+	"fmt"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -44,18 +47,27 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		all.Kind = "http"
 		return words.String(&all.Key)(d)
 	}
-	onlyRules := func() error {
-		if len(site.Routes) > 0 || site.MaxKeys > 0 {
-			return d.Err("'routes' and 'max_keys' are for all sites: such a file belongs into the keys of the global option")
-		}
-		return nil
-	}
-	if err := known.Parse(d, "calltap", onlyRules); err != nil {
+	if err := known.Parse(d, "calltap", func() error { return checkSite(&site) }); err != nil {
 		return err
 	}
 	h.Rules = site.Rules
 	if all != nil {
 		h.Rules = append(h.Rules, *all)
+	}
+	return nil
+}
+
+// checkSite finds what loads, and would do nothing, or too much, in a site.
+func checkSite(site *keyrules.Config) error {
+	if len(site.Routes) > 0 || site.MaxKeys > 0 {
+		return errors.New("'routes' and 'max_keys' are for all sites: such a file belongs into the keys of the global option")
+	}
+	for i := range site.Rules {
+		r := &site.Rules[i]
+		matchers := r.Exchange + r.RoutingKey + r.Queue + r.Topic + r.Namespace + r.RPCMethod + r.Form
+		if r.Kind == "rpc" || matchers != "" || r.Use != "" && r.Use != "process_stack" {
+			return fmt.Errorf("%s:%d: no RPC passes a site: such a rule belongs into the keys of the global option", r.File, r.Line)
+		}
 	}
 	return nil
 }
