@@ -143,6 +143,17 @@ func TestLookupsDoNotAllocate(t *testing.T) {
 	}
 	require.Zero(t, testing.AllocsPerRun(100, func() { s.Peek("POST", "h", "/v2.1/servers/77/action") }))
 
+	full := set(t, keyrules.Rule{Path: "/full/{id:[0-9]+}", Key: "a.{header.X-A|snake}", Category: "{header.X-A}", Notes: []string{"{status.class}"},
+		Tags: []keyrules.Tag{{Name: "id", Value: "{id}"}}, Statuses: []string{"2xx"}}, keyrules.Rule{Path: "/plain/{id}", Tags: []keyrules.Tag{{Name: "a", Value: "b"}}})
+	known = get("GET", "/full/17")
+	known.Header = func(string) string { return "SomeTeam" }
+	full.Resolve(known)
+	full.Resolve(known)
+	require.Zero(t, testing.AllocsPerRun(100, func() { full.Resolve(known) }), "a rule that gives all there is, seen before")
+	ids := newPaths("/plain")
+	n := 0
+	require.Zero(t, testing.AllocsPerRun(1000, func() { n++; full.Resolve(get("GET", ids[n])) }), "constant tags")
+
 	paths, i := newPaths("/v2.1/servers"), 0
 	require.Zero(t, testing.AllocsPerRun(1000, func() {
 		i++

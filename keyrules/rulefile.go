@@ -10,8 +10,9 @@ import (
 const maxRuleFile = 4 << 20
 
 // ParseRules reads a rule file: the lines that would else stand in a keys block. file names it in
-// errors, which begin with FILE:LINE:COLUMN, and in Rule.File. routes reads the table that a `routes
-// FILE` in it names, as ParseRoutes does; nil forbids such lines. A rule file imports no other.
+// errors, which begin with FILE:LINE:COLUMN, and in Rule.File. What it returns compiles, but for the
+// names that a Routes' key may hold. routes reads the table that a `routes FILE` in it names, as
+// ParseRoutes does; nil forbids such lines. A rule file imports no other.
 func ParseRules(text []byte, file string, routes func(name string) ([]Route, error)) (Config, error) {
 	if len(text) > maxRuleFile {
 		return Config{}, fmt.Errorf("%s: %d bytes; at most %d", file, len(text), maxRuleFile)
@@ -19,7 +20,9 @@ func ParseRules(text []byte, file string, routes func(name string) ([]Route, err
 	p := &ruleParser{file: file, routes: routes}
 	var err error
 	if p.lines, err = lexRules(string(text)); err == nil {
-		err = p.block(&Group{}, false)
+		if err = p.block(&Group{}, false); err == nil {
+			err = p.check()
+		}
 	}
 	if err != nil {
 		return Config{}, fmt.Errorf("%s:%w", file, err)
@@ -35,6 +38,21 @@ type ruleParser struct {
 	lines  []line
 	at     int
 	config Config
+	heads  []word // of config's rules, where they stand
+}
+
+// check tells what Compile would, as long as columns are known.
+func (p *ruleParser) check() error {
+	if _, err := maxKeys(p.config.MaxKeys); err != nil {
+		return fmt.Errorf("1:1: %w", err)
+	}
+	var w wants
+	for i := range p.config.Rules {
+		if _, err := compileRule(&p.config.Rules[i], &w); err != nil {
+			return fail(p.heads[i], err)
+		}
+	}
+	return nil
 }
 
 // fail puts LINE:COLUMN before an error.
@@ -149,7 +167,7 @@ func (p *ruleParser) rule(l line) error {
 			return err
 		}
 	}
-	p.config.Rules = append(p.config.Rules, r)
+	p.config.Rules, p.heads = append(p.config.Rules, r), append(p.heads, l.words[0])
 	return nil
 }
 

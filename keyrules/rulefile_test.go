@@ -66,6 +66,11 @@ use process_stack old {
 	require.Equal(t, "table.tsv:1", s.Resolve(get("GET", "/v2.1/x")).Rule)
 }
 
+func TestMistakesOfMeaningInRuleFilesAreToldWithLineAndColumn(t *testing.T) {
+	_, err := keyrules.ParseRules([]byte("under /a {\n  rule GET /{id} key a.{idd}\n}"), "f", nil)
+	require.ErrorContains(t, err, `f:2:3: key "a.{idd}": {idd} is neither captured by the path nor a name of calltap's; did you mean {id}?`)
+}
+
 func TestMistakesInRuleFilesAreToldWithLineAndColumn(t *testing.T) {
 	for text, says := range map[string]string{
 		"rul GET /a":                    `f:1:1: unknown word "rul"; did you mean rule?`,
@@ -114,9 +119,7 @@ func FuzzParseRules(f *testing.F) {
 			return
 		}
 		s, err := keyrules.Compile(c)
-		if err != nil {
-			return
-		}
+		require.NoError(t, err, "what is wrong is told with its column")
 		s.Warnings()
 		requireSafe(t, s.Resolve(get("POST", "/a/b/c")))
 		s.Explain(get("POST", "/a/b/c"))
