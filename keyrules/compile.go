@@ -18,7 +18,7 @@ func Compile(c Config) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := builder{sources: c.Rules}
+	var b builder
 	if b.rules, b.uses, err = b.compile(c.Rules, "rule"); err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func Compile(c Config) (*Set, error) {
 // all others, its built-ins before s's. Both share one table of keys and its counters. Errors are those
 // of Compile; a rule without a file is "site rule N".
 func (s *Set) With(site []Rule) (*Set, error) {
-	b := builder{wants: wants{slices.Clone(s.needs)}, routes: s.routes, sources: append(slices.Clone(site), s.sources...)}
+	b := builder{wants: wants{slices.Clone(s.needs)}, routes: s.routes}
 	rules, uses, err := b.compile(site, "site rule")
 	if err != nil {
 		return nil, err
@@ -43,11 +43,10 @@ func (s *Set) With(site []Rule) (*Set, error) {
 
 // builder is a Set in the making.
 type builder struct {
-	wants   wants
-	rules   []rule
-	uses    []rule
-	routes  []rule
-	sources []Rule // as they were written, for warnings
+	wants  wants
+	rules  []rule
+	uses   []rule
+	routes []rule
 }
 
 // compile parts rules and ignores from built-ins. What they are called without a file is by their number.
@@ -85,7 +84,7 @@ func (b *builder) set(out *tables) *Set {
 	all := slices.Concat(rules, b.routes)
 	s := &Set{
 		rules: rules, plain: len(b.rules), http: newHTTPIndex(rules), rpc: newRPCIndex(rules),
-		routes: b.routes, sources: b.sources, needs: b.wants.needs,
+		routes: b.routes, needs: b.wants.needs,
 		methods: map[string]string{otherMethod: otherMethod},
 		out:     out, reads: survey(all), cache: newCache(),
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -144,4 +145,18 @@ func TestWarnings(t *testing.T) {
 		{Method: "GET", Path: "/a/{id}", Action: "show", File: "t", Line: 1}, {Method: "GET", Path: "/a/{x}", Action: "get", File: "t", Line: 2},
 		{Method: "GET", Path: "/a/{y}", Action: "show", File: "t", Line: 3}}}}})
 	require.Equal(t, []keyrules.Warning{{Where: "t:2", Text: "the route is told at t:1 already, with action show; take one out"}}, twice.Warnings())
+}
+
+// Warnings are asked for at each reload; a large rule set must not make that a wait.
+func TestWarningsOfManyRulesAreQuick(t *testing.T) {
+	var named []keyrules.Rule
+	for i := range 10_000 {
+		named = append(named, keyrules.Rule{Path: fmt.Sprintf("/x%d/{id}", i), Name: fmt.Sprint("n", i), Key: "k"},
+			keyrules.Rule{Topic: "t*", RPCMethod: fmt.Sprint("m", i), Key: "k"})
+	}
+	s := set(t, named...)
+	start := time.Now()
+	require.Empty(t, s.Warnings())
+	t.Logf("warnings of %d rules take %v", len(named), time.Since(start))
+	require.Less(t, time.Since(start), 5*time.Second)
 }

@@ -26,6 +26,7 @@ func (r *Rule) compileTemplates(out *rule, w *wants) error {
 	if out.name, err = p.parseText(outName, r.Name); err != nil {
 		return err
 	}
+	out.named = r.Name != ""
 	if r.Name == "" && r.Path != "" && r.Use == "" {
 		out.name = p.nameOfPattern()
 	}

@@ -23,6 +23,7 @@ type rule struct {
 
 	key     keyTemplate
 	name    textTemplate
+	named   bool // the name is the operator's, not the pattern's
 	service textTemplate
 	action  textTemplate
 	body    bool // a template or a matcher reads the body's first key

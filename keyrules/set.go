@@ -16,8 +16,7 @@ type Set struct {
 	rpc     *rpcIndex
 	routes  []rule     // the lines of route tables
 	table   *httpIndex // of routes, nil without any
-	sources []Rule
-	ignores bool // there is an ignore, so Peek must look at every request
+	ignores bool       // there is an ignore, so Peek must look at every request
 	needs   []need
 	methods map[string]string
 	reads   reads

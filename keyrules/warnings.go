@@ -29,7 +29,7 @@ func (s *Set) Warnings() (all []Warning) {
 		if before := s.hides(int32(i)); before != none {
 			warn("no call gets here: the rule at %s takes all that this one would; put this one first, or take it out", s.rules[before].position)
 		}
-		if text, ok := r.name.constant(); ok && s.written(r) {
+		if text, ok := r.name.constant(); ok && r.named {
 			if first, twice := names[text]; twice {
 				warn("name %q is that of %s too, so their spans cannot be told apart; give one another name", text, s.rules[first].position)
 			} else {
@@ -41,13 +41,6 @@ func (s *Set) Warnings() (all []Warning) {
 		}
 	}
 	return append(all, s.routeWarnings()...)
-}
-
-// written reports whether the operator gave the rule's name; the name of a pattern is told by hides.
-func (s *Set) written(r *rule) bool {
-	return slices.ContainsFunc(s.sources, func(src Rule) bool {
-		return src.Name != "" && src.File != "" && src.Name == r.name.parts[0].text && (&src).position("", 0) == r.position
-	})
 }
 
 // hides returns the first rule before number i that matches all that i matches, none without one.
