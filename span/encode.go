@@ -1,9 +1,6 @@
 package span
 
-import (
-	"net/netip"
-	"strconv"
-)
+import "net/netip"
 
 // The tags that the encoder makes of a span's own fields. A Tag of the same key is left out.
 const (
@@ -39,7 +36,7 @@ func (s *Span) AppendJSON(dst []byte) []byte {
 	}
 	if s.Duration > 0 {
 		dst = append(dst, `,"duration":`...)
-		dst = strconv.AppendInt(dst, s.Duration, 10)
+		dst = appendUint(dst, uint64(s.Duration))
 	}
 	if !s.Local.IsZero() {
 		dst = append(dst, `,"localEndpoint":`...)
@@ -156,7 +153,7 @@ func (e *Endpoint) appendJSON(dst []byte) []byte {
 	}
 	if e.Port != 0 {
 		dst = append(dst, `,"port":`...)
-		dst = strconv.AppendUint(dst, uint64(e.Port), 10)
+		dst = appendUint(dst, uint64(e.Port))
 	}
 	if len(dst) == open {
 		dst = append(dst, ',')
@@ -171,9 +168,10 @@ func appendIP(dst []byte, ip netip.Addr) []byte {
 	ip = ip.Unmap().WithZone("")
 	if ip.Is4() {
 		dst = append(dst, `,"ipv4":"`...)
+		dst = appendIPv4(dst, ip.As4())
 	} else {
 		dst = append(dst, `,"ipv6":"`...)
+		dst = ip.AppendTo(dst)
 	}
-	dst = ip.AppendTo(dst)
 	return append(dst, '"')
 }

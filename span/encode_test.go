@@ -218,6 +218,21 @@ func TestAppendJSONDoesNotAllocate(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { buf = s.AppendJSON(buf[:0]) }))
 }
 
+func TestNumbersAndAddressesReadAsThoseOfTheStandardLibrary(t *testing.T) {
+	for v := uint64(1); v < 1e12; v = v*3/2 + 1 {
+		for _, v := range []uint64{v, v - 1, v/10*10 + 9} {
+			require.Equal(t, strconv.FormatUint(v, 10), string(appendUint([]byte("n="), v)[2:]))
+		}
+	}
+	for _, v := range []uint64{0, 9, 10, 99, 100, 65535, 1e8 - 1, 1e8, 1<<63 - 1, 1<<64 - 1} {
+		require.Equal(t, strconv.FormatUint(v, 10), string(appendUint(nil, v)))
+	}
+	for i := range 256 {
+		ip := [4]byte{byte(i), byte(255 - i), byte(i / 2), byte(i * 7)}
+		require.Equal(t, netip.AddrFrom4(ip).String(), string(appendIPv4(nil, ip)))
+	}
+}
+
 func BenchmarkAppendJSON(b *testing.B) {
 	s := example()
 	buf := make([]byte, 0, 4096)

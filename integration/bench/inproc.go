@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"syscall"
@@ -15,7 +14,6 @@ import (
 	"github.com/openzipkin/zipkin-go/model"
 	"github.com/openzipkin/zipkin-go/reporter"
 
-	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/span"
 )
 
@@ -26,9 +24,6 @@ func benchInProcess(ctx context.Context, r *rig) error {
 		return err
 	}
 	benchEncoder(r)
-	if err := benchRules(r); err != nil {
-		return err
-	}
 	return benchQueue(ctx, r)
 }
 
@@ -110,61 +105,6 @@ func benchEncoder(r *rig) {
 	var serializer reporter.JSONSerializer
 	ns, allocs = timed(func() { _, _ = serializer.Serialize(list) })
 	r.board.add(figure{"inproc", "zipkin-go's serializer, the same span", ns, "ns", goal{}, fmt.Sprintf("%.0f allocs", allocs)})
-}
-
-// benchRules looks up calls in rule sets of growing size: a path that repeats, as a polled list does,
-// and paths that were never seen, as every server's own path is.
-func benchRules(r *rig) error {
-	for _, n := range []int{1, 100, 1000} {
-		set, err := keyrules.Compile(ruleSet(n))
-		if err != nil {
-			return err
-		}
-		paths := newPaths(n)
-		for _, v := range []struct {
-			name string
-			path func(i int) string
-		}{
-			{"repeated path", func(int) string { return paths[0] }},
-			{"new path", func(i int) string { return paths[i%len(paths)] }},
-		} {
-			i := 0
-			ns, allocs := timed(func() {
-				i++
-				lookUp(set, v.path(i))
-			})
-			r.board.add(figure{"inproc", fmt.Sprintf("rule lookup, %d rules, %s", n, v.name), ns, "ns", goal{}, fmt.Sprintf("%.0f allocs", allocs)})
-		}
-	}
-	return nil
-}
-
-// lookUp asks what the handler asks of every request.
-func lookUp(set *keyrules.Set, path string) keyrules.Result {
-	set.Peek("GET", "nova.example.org", path)
-	return set.Resolve(&keyrules.Call{Kind: keyrules.HTTP, Service: "nova-api", Method: "GET", Host: "nova.example.org", Path: path, Status: 200})
-}
-
-// ruleSet has n rules, of which the last one matches what is looked up.
-func ruleSet(n int) keyrules.Config {
-	c := keyrules.Config{}
-	for i := range n {
-		c.Rules = append(c.Rules, keyrules.Rule{
-			Methods: []string{"GET"}, Path: fmt.Sprintf("/v2.1/things%d/{id}", i),
-			Key: fmt.Sprintf("nova.api.things%d.{action}.{method}", i), Action: "show",
-		})
-	}
-	return c
-}
-
-// newPaths are more than any cache would hold, in an order that no cache can foresee.
-func newPaths(n int) []string {
-	rng := rand.New(rand.NewPCG(1, 2))
-	paths := make([]string, 1<<17)
-	for i := range paths {
-		paths[i] = fmt.Sprintf("/v2.1/things%d/%016x-b43f-b259807c6e87", n-1, rng.Uint64())
-	}
-	return paths
 }
 
 // benchDecode measures the decoding of the recorded oslo bodies.
