@@ -18,6 +18,9 @@ To try it:            make demo
 To run it:            calltap run --config Caddyfile
 To change it:         calltap reload --config Caddyfile
 To see traces:        calltap trace list, calltap trace show ID
+To ask the rules:     calltap explain --config Caddyfile GET /v2.1/servers/17
+To see what no rule names, and begin with rules:
+                      calltap keys, calltap keys --starter
 To try rules on a recorded firehose:
                       calltap replay --config Caddyfile CAPTURE.jsonl
 
