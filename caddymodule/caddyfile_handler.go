@@ -36,7 +36,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	}
 	var site keyrules.Config
 	var all *keyrules.Rule
-	known := (&ruleParser{to: &site}).words()
+	p := newRuleParser(&site)
+	known := p.words()
 	delete(known, "routes") // one table serves all sites
 	known["service"] = words.String(&h.Service)
 	known["key"] = func(d *caddyfile.Dispenser) error {
@@ -48,6 +49,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return words.String(&all.Key)(d)
 	}
 	if err := known.Parse(d, "calltap", func() error { return checkSite(&site) }); err != nil {
+		return err
+	}
+	if err := p.check(); err != nil {
 		return err
 	}
 	h.Rules = site.Rules

@@ -40,19 +40,42 @@ func (a *App) parseKeys(d *caddyfile.Dispenser) error {
 	if err := words.None(d); err != nil {
 		return err
 	}
-	known := (&ruleParser{to: &a.Keys}).words()
+	p := newRuleParser(&a.Keys)
+	known := p.words()
 	known["max_keys"] = words.Count(&a.Keys.MaxKeys)
-	return known.Parse(d, "keys", nil)
+	if err := known.Parse(d, "keys", nil); err != nil {
+		return err
+	}
+	return p.check()
 }
 
 // ruleParser reads rules into a Config: the app's, or one that holds a site's.
 type ruleParser struct {
-	to    *keyrules.Config
-	group keyrules.Group // of the block that they stand in
+	to     *keyrules.Config
+	group  keyrules.Group      // of the block that they stand in
+	places map[int]words.Place // of the rules that are this Caddyfile's own, by their index in to
 
 	// What the group applies to when its block is over: not the rules and tables of a group within.
 	rules  []int
 	tables []int
+}
+
+func newRuleParser(to *keyrules.Config) *ruleParser {
+	return &ruleParser{to: to, places: make(map[int]words.Place)}
+}
+
+// check tells of each rule what the load would, as long as its place is known. Its group must have been applied.
+func (p *ruleParser) check() error {
+	for i := range p.to.Rules {
+		place, ok := p.places[i]
+		if !ok {
+			continue
+		}
+		if err := p.to.Rules[i].Check(); err != nil {
+			return place.Wrap(err)
+		}
+	}
+	return nil
 }
 
 // words are what may stand wherever rules may.
@@ -77,7 +100,7 @@ func (p *ruleParser) parseUnder(d *caddyfile.Dispenser) error {
 	if err != nil {
 		return d.WrapErr(err)
 	}
-	inner := ruleParser{to: p.to, group: group}
+	inner := ruleParser{to: p.to, group: group, places: p.places}
 	known := inner.words()
 	for _, word := range keyrules.GroupWords {
 		known[word] = func(d *caddyfile.Dispenser) error {
@@ -113,7 +136,7 @@ func (p *ruleParser) add(rules []keyrules.Rule, tables []keyrules.Routes) {
 
 // parseUse reads a built-in rule: its name, the prefix of its keys, and a block.
 func (p *ruleParser) parseUse(d *caddyfile.Dispenser) error {
-	rule := newRule(d)
+	rule, place := newRule(d), words.Here(d, d.Val())
 	if !d.NextArg() {
 		return d.Errf("'use' needs a built-in rule (%s) and a prefix, such as: use process_stack nova.api",
 			strings.Join(keyrules.UseNames, ", "))
@@ -126,18 +149,18 @@ func (p *ruleParser) parseUse(d *caddyfile.Dispenser) error {
 		return d.Errf("'use %s' needs the beginning of its keys, such as: use %s nova", rule.Use, rule.Use)
 	}
 	rule.Prefix = d.Val()
-	return p.addRule(d, rule, d.RemainingArgs())
+	return p.addRule(d, rule, place, d.RemainingArgs())
 }
 
 // parseRule reads a rule or an ignore: what calls it is for, and its statements.
 func (p *ruleParser) parseRule(d *caddyfile.Dispenser) error {
-	rule := newRule(d)
+	rule, place := newRule(d), words.Here(d, d.Val())
 	rule.Ignore = d.Val() == "ignore"
 	head, statements := cutHead(d.RemainingArgs())
 	if err := rule.SetHead(head); err != nil {
-		return d.WrapErr(err)
+		return words.At(d, place.Word, err)
 	}
-	return p.addRule(d, rule, statements)
+	return p.addRule(d, rule, place, statements)
 }
 
 // cutHead parts a rule's head from the statements on its line. They begin behind the path, or with the first of
@@ -160,7 +183,7 @@ func newRule(d *caddyfile.Dispenser) *keyrules.Rule {
 }
 
 // addRule reads the statements left on the line, then those of the block.
-func (p *ruleParser) addRule(d *caddyfile.Dispenser, rule *keyrules.Rule, statements []string) error {
+func (p *ruleParser) addRule(d *caddyfile.Dispenser, rule *keyrules.Rule, place words.Place, statements []string) error {
 	if err := setStatements(d, rule, statements); err != nil {
 		return err
 	}
@@ -169,6 +192,7 @@ func (p *ruleParser) addRule(d *caddyfile.Dispenser, rule *keyrules.Rule, statem
 			return err
 		}
 	}
+	p.places[len(p.to.Rules)] = place
 	p.add([]keyrules.Rule{*rule}, nil)
 	return nil
 }
@@ -177,7 +201,7 @@ func (p *ruleParser) addRule(d *caddyfile.Dispenser, rule *keyrules.Rule, statem
 func setStatements(d *caddyfile.Dispenser, rule *keyrules.Rule, line []string) error {
 	for _, statement := range split(line) {
 		if err := rule.Set(statement[0], statement[1:]); err != nil {
-			return d.WrapErr(err)
+			return words.At(d, statement[0], err)
 		}
 	}
 	return nil

@@ -101,6 +101,14 @@ func (b *builder) set(out *tables) *Set {
 	return s
 }
 
+// Check tells what is wrong with one rule alone, as Compile would, but for the position: a reader of files
+// knows better.
+func (r *Rule) Check() error {
+	var w wants
+	_, err := compileRule(r, &w)
+	return err
+}
+
 // position is where the operator finds the rule.
 func (r *Rule) position(word string, i int) string {
 	switch {

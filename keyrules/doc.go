@@ -150,5 +150,5 @@
 // [Set.Overflows] counts and of which [Set.Offenders] has the first. Names, services, actions,
 // categories and notes are bounded alike. Constant keys are never turned away. The cache is of fixed
 // size. A wrong Config is an error of [Compile] that begins with FILE:LINE and tells the fix; one of
-// [ParseRules] begins with FILE:LINE:COLUMN.
+// [ParseRules] begins with FILE:LINE:COLUMN, and one of a Caddyfile ends with it.
 package keyrules

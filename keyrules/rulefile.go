@@ -46,9 +46,8 @@ func (p *ruleParser) check() error {
 	if _, err := maxKeys(p.config.MaxKeys); err != nil {
 		return fmt.Errorf("1:1: %w", err)
 	}
-	var w wants
 	for i := range p.config.Rules {
-		if _, err := compileRule(&p.config.Rules[i], &w); err != nil {
+		if err := p.config.Rules[i].Check(); err != nil {
 			return fail(p.heads[i], err)
 		}
 	}

@@ -53,8 +53,8 @@ func Unknown(d *caddyfile.Dispenser, block string, known []string) error {
 	if near := keyrules.NearestWord(d.Val(), known); near != "" {
 		hint = fmt.Sprintf(" did you mean '%s'?", near)
 	}
-	return d.Errf("unknown word '%s' in '%s':%s valid words are %s",
-		d.Val(), block, hint, strings.Join(known, ", "))
+	return At(d, d.Val(), fmt.Errorf("unknown word '%s' in '%s':%s valid words are %s",
+		d.Val(), block, hint, strings.Join(known, ", ")))
 }
 
 // One reads the only value of the current word.
