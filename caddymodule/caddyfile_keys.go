@@ -156,26 +156,13 @@ func (p *ruleParser) parseUse(d *caddyfile.Dispenser) error {
 func (p *ruleParser) parseRule(d *caddyfile.Dispenser) error {
 	rule, place := newRule(d), words.Here(d, d.Val())
 	rule.Ignore = d.Val() == "ignore"
-	head, statements := cutHead(d.RemainingArgs())
-	if err := rule.SetHead(head); err != nil {
+	line := d.RemainingArgs()
+	head := keyrules.HeadLength(line)
+	if err := rule.SetHead(line[:head]); err != nil {
 		return words.At(d, place.Word, err)
 	}
-	return p.addRule(d, rule, place, statements)
+	return p.addRule(d, rule, place, line[head:])
 }
-
-// cutHead parts a rule's head from the statements on its line. They begin behind the path, or with the first of
-// their words, which are in lower case, as no method is, and never the first word itself.
-func cutHead(line []string) (head, statements []string) {
-	for i, word := range line {
-		if word == ";" || slices.Contains(keyrules.RuleWords, word) && (i > 0 || word != "rpc" && word != "http") ||
-			i > 0 && isPath(line[i-1]) && !isPath(word) {
-			return line[:i], line[i:]
-		}
-	}
-	return line, nil
-}
-
-func isPath(word string) bool { return strings.HasPrefix(word, "/") }
 
 // newRule is a rule that knows where it stands, for errors and for `calltap explain`.
 func newRule(d *caddyfile.Dispenser) *keyrules.Rule {

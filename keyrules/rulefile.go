@@ -152,7 +152,7 @@ func (p *ruleParser) rule(l line) error {
 		}
 		rest = rest[2:]
 	} else {
-		n := headLength(rest)
+		n := HeadLength(texts(rest))
 		if err := r.SetHead(texts(rest[:n])); err != nil {
 			return fail(l.words[0], err)
 		}
@@ -185,16 +185,6 @@ func (p *ruleParser) ruleBlock(r *Rule, head word) error {
 		}
 	}
 	return fail(head, fmt.Errorf("the block of %s has no }", head.text))
-}
-
-// headLength is how many words of a rule's line stand before its first statement.
-func headLength(words []word) int {
-	for i, w := range words {
-		if w.text == ";" || slices.Contains(RuleWords, w.text) && (i > 0 || w.text != "rpc" && w.text != "http") {
-			return i
-		}
-	}
-	return len(words)
 }
 
 // setStatements sets what one line says: statements parted by ";", which may also end a word.

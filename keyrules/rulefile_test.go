@@ -74,7 +74,7 @@ func TestMistakesOfMeaningInRuleFilesAreToldWithLineAndColumn(t *testing.T) {
 func TestMistakesInRuleFilesAreToldWithLineAndColumn(t *testing.T) {
 	for text, says := range map[string]string{
 		"rul GET /a":                    `f:1:1: unknown word "rul"; did you mean rule?`,
-		"\n  rule GET /a kee x":         `f:2:3: "kee" is too much`,
+		"\n  rule GET /a kee x":         `f:2:15: unknown statement "kee"; did you mean key?`,
 		"rule GET /a {\n\tkee x\n}":     `f:2:2: unknown statement "kee"; did you mean key?`,
 		"rule GET /a key x ; acton y":   `f:1:21: unknown statement "acton"; did you mean action?`,
 		"rule GET /a {\nkey x":          "f:1:1: the block of rule has no }",

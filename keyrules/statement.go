@@ -197,3 +197,17 @@ func setOnce(word string, field *string, args []string) error {
 	*field = args[0]
 	return nil
 }
+
+// HeadLength is how many of the words on a rule's line, "rule" itself left out, are its head, for
+// Rule.SetHead; statements follow. They begin behind the path, or with the first of their words, which are in
+// lower case, as no method is, and never the first word itself.
+func HeadLength(words []string) int {
+	isPath := func(word string) bool { return strings.HasPrefix(word, "/") }
+	for i, word := range words {
+		if word == ";" || slices.Contains(RuleWords, word) && (i > 0 || word != "rpc" && word != "http") ||
+			i > 0 && isPath(words[i-1]) && !isPath(word) {
+			return i
+		}
+	}
+	return len(words)
+}
