@@ -174,3 +174,21 @@ func command(t *testing.T, wantErr any, args ...string) string {
 	require.NoError(t, err)
 	return out.String()
 }
+
+func TestTheBooksAreAmongCaddysOwnMetricsAndSurviveAReload(t *testing.T) {
+	admin, port := freePort(t), freePort(t)
+	run(t, adminSite(admin, port, "store", "calltap\n do"))
+	request := func() { get(t, fmt.Sprintf("http://127.0.0.1:%d/created", port)) }
+	metrics := func(want string) func() bool {
+		return func() bool {
+			_, body := get(t, fmt.Sprintf("http://127.0.0.1:%d/metrics", admin))
+			return strings.Contains(body, want+"\n")
+		}
+	}
+	request()
+	request()
+	require.Eventually(t, metrics(`calltap_spans_emitted_total{emitter="store"} 2`), 10*time.Second, 20*time.Millisecond)
+	load(t, adminSite(admin, port, "store\n sample 0.99999", "calltap\n do"))
+	request()
+	require.Eventually(t, metrics(`calltap_spans_accepted_total{emitter="store"} 3`), 10*time.Second, 20*time.Millisecond)
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/calltap/calltap/emit/stats"
 	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/spanbuilder"
 )
@@ -38,6 +39,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	}
 	if err := st.acquire(sinks); err != nil {
 		return err
+	}
+	// each configuration has a registry of its own, so nothing needs to be taken out of it again
+	if err := ctx.GetMetricsRegistry().Register(stats.New(st.pipeline.Status)); err != nil {
+		return fmt.Errorf("registering the metrics: %w", err)
 	}
 	if err := a.loadSources(ctx); err != nil {
 		return err
