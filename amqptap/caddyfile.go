@@ -20,6 +20,16 @@ import (
 //	    heartbeat DURATION
 //	    dialects oslo|plain...
 //	    management URL
+//	    reader inplace|library
+//	    trace on|off
+//	    accept_changes            # of a mirror, to what the watched programs see
+//	    watchdog off              # or a block:
+//	    watchdog {
+//	        lag DURATION
+//	        depth FRACTION
+//	        for DURATION
+//	        pause DURATION
+//	    }
 //	    tls {
 //	        ca FILE
 //	        cert FILE KEYFILE
@@ -49,8 +59,44 @@ func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"heartbeat":  words.Duration(&s.Heartbeat),
 		"dialects":   s.parseDialects,
 		"management": words.String(&s.Management),
-		"tls":        s.parseTLS,
+		"reader":     words.String(&s.Reader),
+		"trace":      s.parseTrace,
+		"watchdog":   s.parseWatchdog,
+		"accept_changes": func(d *caddyfile.Dispenser) error {
+			s.AcceptChanges = true
+			return words.None(d)
+		},
+		"tls": s.parseTLS,
 	}.Parse(d, "rabbitmq", s.Validate)
+}
+
+func (s *Source) parseTrace(d *caddyfile.Dispenser) error {
+	word, err := words.One(d)
+	if err != nil {
+		return err
+	}
+	if word != "on" && word != "off" {
+		return d.Errf("trace %q: want on or off", word)
+	}
+	s.Trace = word == "on"
+	return nil
+}
+
+func (s *Source) parseWatchdog(d *caddyfile.Dispenser) error {
+	s.Watchdog = &Watchdog{}
+	if d.NextArg() {
+		if d.Val() != "off" {
+			return d.Errf("watchdog %q: want off, or a block", d.Val())
+		}
+		s.Watchdog.Off = true
+		return words.None(d)
+	}
+	return words.Block{
+		"lag":   words.Duration(&s.Watchdog.Lag),
+		"depth": words.Fraction(&s.Watchdog.Depth),
+		"for":   words.Duration(&s.Watchdog.For),
+		"pause": words.Duration(&s.Watchdog.Pause),
+	}.Parse(d, "watchdog", s.Validate)
 }
 
 func (s *Source) parseMirror(d *caddyfile.Dispenser) error {

@@ -1,6 +1,7 @@
 package amqptap
 
 import (
+	"math"
 	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -47,6 +48,7 @@ func fromFirehose(key string, headers amqp.Table, body []byte, r *dialect.Record
 	}
 	if h, ok := table(p["headers"]); ok && len(h) > 0 {
 		r.Properties.Headers = headerTable(h)
+		r.Sent = sentTime(r.Properties.Headers)
 	}
 	return true
 }
@@ -72,7 +74,18 @@ func (s *settings) mirrored(d *amqp.Delivery, r *dialect.Record) {
 	}
 	if len(d.Headers) > 0 {
 		r.Properties.Headers = headerTable(d.Headers)
+		r.Sent = sentTime(r.Properties.Headers)
 	}
+}
+
+// sentTime is when the broker took a message in, if it is set up to say so: RabbitMQ 3.12 and later by
+// message_interceptors.incoming.set_header_timestamp, older ones by the plugin rabbitmq-message-timestamp.
+func sentTime(h dialect.Headers) int64 {
+	ms, _ := h.Int("timestamp_in_ms")
+	if ms <= 0 || ms > 1<<43 { // the year 2248
+		return 0
+	}
+	return ms * 1000
 }
 
 // headerTable is an AMQP header table as dialects read it.
@@ -80,6 +93,52 @@ type headerTable amqp.Table
 
 // Header implements dialect.Headers.
 func (h headerTable) Header(name string) string { return text(h[name]) }
+
+// Int implements dialect.Headers.
+func (h headerTable) Int(name string) (int64, bool) { return integer(h[name]) }
+
+// Strings implements dialect.Headers.
+func (h headerTable) Strings(name string, dst []string) []string {
+	values, _ := h[name].([]any)
+	for _, v := range values {
+		if s, ok := v.(string); ok {
+			dst = append(dst, s)
+		}
+	}
+	return dst
+}
+
+// Death implements dialect.Headers.
+func (h headerTable) Death() (reason, queue string, count int64, ok bool) {
+	deaths, _ := h["x-death"].([]any)
+	if len(deaths) == 0 {
+		return "", "", 0, false
+	}
+	newest, ok := table(deaths[0])
+	if !ok {
+		return "", "", 0, false
+	}
+	count, _ = integer(newest["count"])
+	return text(newest["reason"]), text(newest["queue"]), count, true
+}
+
+func integer(v any) (int64, bool) {
+	switch n := v.(type) {
+	case int8:
+		return int64(n), true
+	case uint8:
+		return int64(n), true
+	case int16:
+		return int64(n), true
+	case int32:
+		return int64(n), true
+	case int64:
+		return n, true
+	case float64: // of a recording, whose numbers are JSON's
+		return int64(n), n == math.Trunc(n) && math.Abs(n) < 1<<53
+	}
+	return 0, false
+}
 
 // text is a value of AMQP's long-string type, which the library gives as a string or, from some clients, bytes.
 func text(v any) string {

@@ -25,6 +25,11 @@ type settings struct {
 	Dialects   []string
 	Management string
 	TLS        *TLS
+	Reader     string // inplace or library
+	Trace      bool
+	Watchdog   *Watchdog
+
+	AcceptChanges bool
 
 	waits
 }

@@ -68,7 +68,22 @@ type Source struct {
 	// with some grace. 1s to 60s. Default: 10s.
 	Heartbeat caddy.Duration `json:"heartbeat,omitempty"`
 
-	// The RPC protocols to read: oslo, plain. Default: all.
+	// How deliveries are read: "inplace" parses them where they lie in the receive buffer, beneath amqp091-go, which
+	// keeps all else of the connection; "library" leaves them to amqp091-go, at more than twice the CPU. Default: inplace.
+	Reader string `json:"reader,omitempty"`
+
+	// Whether to switch the vhost's firehose on at the start, on each node, and off again at the end where it
+	// was off before. It needs management, with an administrator's credentials. Default: false.
+	Trace bool `json:"trace,omitempty"`
+
+	// When the tap takes itself off the broker before it harms: see Watchdog. Default: as there.
+	Watchdog *Watchdog `json:"watchdog,omitempty"`
+
+	// Whether a mirror may change what the watched programs see. Without it, a mirror is bound only where the
+	// management API shows that it changes nothing: literal keys that another queue is bound by, no alternate exchange.
+	AcceptChanges bool `json:"accept_changes,omitempty"`
+
+	// The RPC protocols to read, see dialect.Names. Default: all.
 	Dialects []string `json:"dialects,omitempty"`
 
 	// The broker's management API, such as http://127.0.0.1:15672, with the same user and password unless
@@ -94,6 +109,16 @@ type Binding struct {
 	Keys     []string `json:"keys"`
 }
 
+// Watchdog says when the tap unbinds its queue, which ends all that it costs the broker but the firehose itself. It binds again
+// when the cause is gone.
+type Watchdog struct {
+	Off   bool           `json:"off,omitempty"`
+	Lag   caddy.Duration `json:"lag,omitempty"`   // how far the tap may be behind. Default: 5s.
+	Depth float64        `json:"depth,omitempty"` // how full its queue may be, of max_length or max_bytes, 0 to 1. Default: 0.5.
+	For   caddy.Duration `json:"for,omitempty"`   // for how long either. Default: 10s.
+	Pause caddy.Duration `json:"pause,omitempty"` // how long it stays unbound at least. Default: 30s.
+}
+
 // CaddyModule returns the module's information.
 func (*Source) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
@@ -110,6 +135,7 @@ func (s *Source) Provision(caddy.Context) error {
 	s.MaxLength = cmp.Or(s.MaxLength, 20_000)
 	s.MaxBytes = cmp.Or(s.MaxBytes, 64<<20)
 	s.MaxBody = cmp.Or(s.MaxBody, dialect.DefaultMaxBody)
+	s.Reader = cmp.Or(s.Reader, "inplace")
 	s.Timeout = cmp.Or(s.Timeout, caddy.Duration(time.Minute))
 	s.Heartbeat = cmp.Or(s.Heartbeat, caddy.Duration(10*time.Second))
 	s.waits, s.log = defaultWaits, moduleLog
@@ -128,6 +154,7 @@ func (s *Source) Validate() error {
 		inRange("max_body", s.MaxBody, 1<<10, 16<<20),
 		inRange("timeout", time.Duration(s.Timeout), 10*time.Millisecond, 24*time.Hour),
 		inRange("heartbeat", time.Duration(s.Heartbeat), time.Second, time.Minute),
+		s.checkReader(),
 		s.checkDialects(),
 		checkManagement(s.Management),
 		s.checkTLS(),
@@ -158,6 +185,14 @@ func (s *Source) checkQueue() error {
 		return fmt.Errorf("queue %q: want at most 64 bytes that do not begin with amq., which the broker keeps for itself", s.Queue)
 	}
 	return nil
+}
+
+func (s *Source) checkReader() error {
+	switch s.Reader {
+	case "", "inplace", "library":
+		return nil
+	}
+	return fmt.Errorf("reader %q: want inplace or library", s.Reader)
 }
 
 func (s *Source) checkDialects() error {
@@ -272,6 +307,7 @@ func (s *Source) resolve(repl *caddy.Replacer) (settings, error) {
 		Queue: s.Queue, Prefetch: s.Prefetch, MaxLength: s.MaxLength, MaxBytes: s.MaxBytes, MaxBody: s.MaxBody,
 		Timeout: time.Duration(s.Timeout), Heartbeat: time.Duration(s.Heartbeat),
 		Dialects: slices.Clone(s.Dialects), Management: management, TLS: s.TLS.resolve(repl),
+		Reader: s.Reader, Trace: s.Trace, Watchdog: s.Watchdog, AcceptChanges: s.AcceptChanges,
 		waits: s.waits,
 	}, nil
 }

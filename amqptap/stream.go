@@ -13,6 +13,7 @@ type stream struct {
 	pairer   *spanbuilder.Pairer
 	counters *counters
 	rules    *keyrules.Set // whose arguments the dialects read
+	clock    *clock        // nil for a recording, whose times are taken as they are
 }
 
 func newStream(l dialect.Limits, dialects []string, o spanbuilder.PairerOptions) (*stream, error) {
@@ -31,6 +32,9 @@ func (s *stream) observe(tr *spanbuilder.Tracer, r *dialect.Record, m *spanbuild
 	name, v := s.dialects.Decode(r, m)
 	s.counters.event(r.Point, name, v)
 	if v == dialect.Decoded {
+		if s.clock != nil {
+			s.clock.stamp(r, m)
+		}
 		s.pairer.Observe(tr, m)
 	}
 }

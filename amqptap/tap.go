@@ -41,6 +41,7 @@ func startTap(s settings, log func() *zap.Logger) (*tap, error) {
 	if err != nil {
 		return nil, err
 	}
+	st.clock = new(clock)
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &tap{settings: s, stream: st, log: log, cancel: cancel, done: make(chan struct{})}
 	go t.run(ctx)

@@ -24,6 +24,15 @@ type PairerOptions struct {
 	CastLife time.Duration
 	// MaxProcesses bounds the connections and reply queues that are told apart; default 32,768.
 	MaxProcesses int
+	// Identify, if not nil, tells what the source knows of a connection apart from its messages. It is called
+	// by the Pairer's goroutine, must be fast, and may know later what it does not know yet.
+	Identify func(connection string) Identity
+}
+
+// Identity is what a source knows of a connection.
+type Identity struct {
+	Process string // equal for the connections of one process; "" is unknown
+	Service string // what its program calls itself, as a person would look for it; "" is unknown
 }
 
 const (

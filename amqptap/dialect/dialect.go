@@ -131,4 +131,7 @@ func prepare(r *Record, m *spanbuilder.Message) {
 		Unroutable: r.Point == spanbuilder.Published && r.RoutedKnown && r.RoutedQueues == 0 && r.Exchange != "",
 		Timeout:    expiration(r.Properties.Expiration),
 	}
+	if r.Properties.Headers != nil {
+		m.DeadReason, m.DeadQueue, _, _ = r.Properties.Headers.Death()
+	}
 }

@@ -113,10 +113,6 @@ func TestUnroutableIsKnownOnNamedExchangesOnly(t *testing.T) {
 	require.False(t, decodePlain(p, r).Unroutable)
 }
 
-type headerMap map[string]string
-
-func (h headerMap) Header(name string) string { return h[name] }
-
 func TestTraceHeadersOfEveryForm(t *testing.T) {
 	want := spanbuilder.Context{TraceID: span.TraceID{High: 0x4bf92f3577b34da6, Low: 0xa3ce929d0e0e4736}, SpanID: 0x00f067aa0ba902b7, Decision: spanbuilder.Accept}
 	set, err := NewSet(Limits{})

@@ -5,6 +5,7 @@ import "github.com/calltap/calltap/spanbuilder"
 // Record is one event of the broker, whichever way it came to be known.
 type Record struct {
 	Time   int64             // when it was seen, Unix microseconds
+	Sent   int64             // when the broker took the message in, by its own clock (timestamp_in_ms), Unix microseconds; 0 is unknown
 	Point  spanbuilder.Point // a mirrored message counts as Published
 	Mirror bool              // seen by a queue of our own, not by the firehose
 
@@ -33,7 +34,11 @@ type Properties struct {
 	Headers       Headers // nil if there are none
 }
 
-// Headers gives the application's header of that exact name if it is a string, else "".
+// Headers are the application's headers of a message. Names are exact. What is not there, or of another type, is the
+// zero value. The strings live as long as the Record.
 type Headers interface {
-	Header(name string) string
+	Header(name string) string                           // a string
+	Int(name string) (n int64, ok bool)                  // any integer type
+	Strings(name string, dst []string) []string          // appends the strings of an array
+	Death() (reason, queue string, count int64, ok bool) // the newest entry of x-death, which brokers write at dead-lettering
 }

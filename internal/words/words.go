@@ -111,6 +111,14 @@ func Bytes[T int | int64](dst *T) Setter {
 	})
 }
 
+// Fraction parses a number above 0 and up to 1.
+func Fraction(dst *float64) Setter {
+	return parsed(dst, "a fraction such as 0.5", func(s string) (float64, bool) {
+		v, err := strconv.ParseFloat(s, 64)
+		return v, err == nil && v > 0 && v <= 1
+	})
+}
+
 func parsed[T any](dst *T, want string, parse func(string) (T, bool)) Setter {
 	return func(d *caddyfile.Dispenser) error {
 		word := d.Val()
