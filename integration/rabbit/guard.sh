@@ -5,7 +5,8 @@
 trap '' TERM
 exec 3<&0
 
-(trap - TERM; exec epmd) </dev/null >/dev/null 2>&1 &
+# The nodes of a cluster share one port for it: whoever comes first runs it, and the next one when that ends.
+(trap - TERM; while :; do epmd; sleep 0.3; done) </dev/null >/dev/null 2>&1 &
 (trap - TERM; exec "$@") </dev/null &
 broker=$!
 (cat <&3 >/dev/null; kill -TERM 0; sleep 20; kill -KILL 0) &

@@ -36,6 +36,7 @@ type Node struct {
 	Port int // AMQP, on 127.0.0.1
 
 	http  int // of the management plugin
+	epmd  int
 	name  string
 	dir   string
 	bin   string // folder of rabbitmq-server and rabbitmqctl
@@ -50,6 +51,15 @@ type Node struct {
 // the named plugins, such as rabbitmq_management, whose API Management then tells.
 // Its errors hold the end of the broker's output. The caller must call Shutdown.
 func Launch(dir string, plugins ...string) (*Node, error) {
+	n, err := prepare(dir)
+	if err != nil {
+		return nil, err
+	}
+	return n.launch(plugins)
+}
+
+// prepare makes a node without starting it.
+func prepare(dir string) (*Node, error) {
 	bin, err := findServer()
 	if err != nil {
 		return nil, err
@@ -61,16 +71,21 @@ func Launch(dir string, plugins ...string) (*Node, error) {
 	n := &Node{
 		Port: ports[0],
 		http: ports[3],
+		epmd: ports[2],
 		name: fmt.Sprintf("calltap-%d@localhost", ports[0]),
 		dir:  dir,
 		bin:  bin,
 	}
-	n.env = n.environment(ports[1], ports[2])
+	n.env = n.environment(ports[1])
 	for _, sub := range []string{"mnesia", "log"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, err
 		}
 	}
+	return n, nil
+}
+
+func (n *Node) launch(plugins []string) (*Node, error) {
 	if err := n.configure(plugins); err != nil {
 		return nil, err
 	}
@@ -89,6 +104,9 @@ func (n *Node) URLFor(user, password string) string {
 	u := url.URL{Scheme: "amqp", User: url.UserPassword(user, password), Host: n.addr(), Path: "/"}
 	return u.String()
 }
+
+// Name is the node's name in its cluster, such as calltap-5672@localhost.
+func (n *Node) Name() string { return n.name }
 
 // Management is the base URL of the management API, if the node has that plugin.
 func (n *Node) Management() string { return fmt.Sprintf("http://127.0.0.1:%d", n.http) }
@@ -228,7 +246,7 @@ func (n *Node) configure(plugins []string) error {
 
 // environment isolates the node: name, cookie (HOME), epmd, ports and folders are its own, and
 // every Erlang VM, rabbitmqctl's included, listens on the loopback only.
-func (n *Node) environment(dist, epmd int) []string {
+func (n *Node) environment(dist int) []string {
 	path := func(s string) string { return filepath.Join(n.dir, s) }
 	return []string{
 		"PATH=" + os.Getenv("PATH") + ":/usr/sbin:/usr/bin:/bin",
@@ -246,7 +264,7 @@ func (n *Node) environment(dist, epmd int) []string {
 		"RABBITMQ_PID_FILE=" + path("pid"),
 		"RABBITMQ_ALLOW_INPUT=1", // exec the VM instead of keeping a shell above it
 		"RABBITMQ_SERVER_START_ARGS=-noinput",
-		fmt.Sprintf("ERL_EPMD_PORT=%d", epmd),
+		fmt.Sprintf("ERL_EPMD_PORT=%d", n.epmd),
 		"ERL_EPMD_ADDRESS=127.0.0.1",
 		"ERL_CRASH_DUMP=" + path("erl_crash.dump"),
 		"ERL_AFLAGS=-kernel inet_dist_use_interface {127,0,0,1}",

@@ -22,6 +22,17 @@ func Start(t testing.TB) *Node {
 	return n
 }
 
+// StartPeer is Peer for the length of a test.
+func (n *Node) StartPeer(t testing.TB, plugins ...string) *Node {
+	t.Helper()
+	peer, err := n.Peer(t.TempDir(), plugins...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(peer.Shutdown)
+	return peer
+}
+
 // Ctl is Run that fails the test.
 func (n *Node) Ctl(t testing.TB, args ...string) string {
 	t.Helper()

@@ -1,0 +1,43 @@
+package rabbit
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// cookieFile lies in a node's folder, which is its HOME. Nodes with the same cookie may talk to each other.
+const cookieFile = ".erlang.cookie"
+
+// Peer boots a second node in dir, with ports and folders of its own, and makes it a member of n's cluster, which
+// has n's users, vhosts and policies. n must run. The caller must shut both down, in any order.
+func (n *Node) Peer(dir string, plugins ...string) (*Node, error) {
+	cookie, err := os.ReadFile(filepath.Join(n.dir, cookieFile))
+	if err != nil {
+		return nil, err
+	}
+	peer, err := prepare(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, cookieFile), cookie, 0o400); err != nil {
+		return nil, err
+	}
+	// One epmd tells both where the other listens. Whichever guard comes first runs it, see guard.sh.
+	peer.epmd = n.epmd
+	peer.env = append(peer.env, fmt.Sprintf("ERL_EPMD_PORT=%d", n.epmd))
+	if _, err := peer.launch(plugins); err != nil {
+		return nil, err
+	}
+	for _, args := range [][]string{{"stop_app"}, {"reset"}, {"join_cluster", n.name}, {"start_app"}} {
+		if _, err := peer.Run(args...); err != nil {
+			peer.Shutdown()
+			return nil, err
+		}
+	}
+	if err := peer.awaitReady(); err != nil {
+		peer.Shutdown()
+		return nil, err
+	}
+	return peer, nil
+}
