@@ -49,13 +49,20 @@ type Limits struct {
 // arguments of any length, so a body is read whole or not at all; at 2 GB/s this is half a millisecond.
 const DefaultMaxBody = 1 << 20
 
-// registry holds the dialects in the order in which they are asked.
+// registry holds the dialects in the order in which they are asked: who knows its messages by a mark
+// of its own comes before who goes by what any message has.
 var registry = []struct {
 	name string
-	make func(Limits) Dialect
+	make func(shared) Dialect
 }{
-	{"oslo", func(l Limits) Dialect { return &oslo{limits: l} }},
-	{"plain", func(l Limits) Dialect { return &plain{limits: l} }},
+	{"oslo", func(s shared) Dialect { return &oslo{limits: s.limits} }},
+	{"plain", func(s shared) Dialect { return &plain{shared: s} }},
+}
+
+// shared is what all dialects of a Set have.
+type shared struct {
+	limits    Limits
+	addresses *addresses // where the replies of recent calls will go, whichever dialect read the call; Set.Decode fills it
 }
 
 // Names lists all dialects in the order in which they are asked.
@@ -69,7 +76,8 @@ func Names() []string {
 
 // Set is the dialects that one tap understands. It is not safe for concurrent use.
 type Set struct {
-	dialects []Dialect
+	dialects  []Dialect
+	addresses addresses
 
 	// BadContext counts the trace headers that could not be used, by what was wrong with them.
 	BadContext [spanbuilder.NumFaults]int64
@@ -89,7 +97,7 @@ func NewSet(l Limits, names ...string) (*Set, error) {
 	s := &Set{}
 	for _, e := range registry {
 		if len(names) == 0 || slices.Contains(names, e.name) {
-			s.dialects = append(s.dialects, e.make(l))
+			s.dialects = append(s.dialects, e.make(shared{limits: l, addresses: &s.addresses}))
 		}
 	}
 	return s, nil
@@ -107,6 +115,9 @@ func (s *Set) Decode(r *Record, m *spanbuilder.Message) (string, Verdict) {
 		m.Context = context
 		if v := d.Decode(r, m); v != NotMine {
 			m.Dialect = d.Name()
+			if m.Form == spanbuilder.FormCall {
+				s.addresses.add(m.VHost, m.ReplyTo)
+			}
 			return m.Dialect, v
 		}
 	}

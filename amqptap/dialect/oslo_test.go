@@ -14,7 +14,7 @@ import (
 
 func decodeOslo(r *Record) (spanbuilder.Message, Verdict) {
 	var m spanbuilder.Message
-	d := registry[0].make(Limits{MaxBody: DefaultMaxBody})
+	d := registry[0].make(shared{limits: Limits{MaxBody: DefaultMaxBody}})
 	prepare(r, &m)
 	return m, d.Decode(r, &m)
 }

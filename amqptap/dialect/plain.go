@@ -1,7 +1,6 @@
 package dialect
 
 import (
-	"hash/maphash"
 	"strings"
 
 	"github.com/calltap/calltap/spanbuilder"
@@ -16,9 +15,8 @@ const directReplyTo = "amq.rabbitmq.reply-to."
 // correlation_id (https://www.rabbitmq.com/tutorials/tutorial-six-python). Everything else is one-way.
 // It knows every message, so it stands last.
 type plain struct {
-	limits    Limits
-	addresses addresses
-	body      plainBody
+	shared
+	body plainBody
 }
 
 // Name implements Dialect.
@@ -35,7 +33,6 @@ func (p *plain) Decode(r *Record, m *spanbuilder.Message) Verdict {
 	}
 	switch {
 	case props.ReplyTo != "":
-		p.addresses.add(r.VHost, props.ReplyTo)
 		m.Form, m.ReplyTo, m.ID = spanbuilder.FormCall, props.ReplyTo, props.CorrelationID
 	case p.isReply(r):
 		m.Form, m.ReplyTo, m.ID = spanbuilder.FormReply, r.RoutingKey, props.CorrelationID
@@ -96,33 +93,4 @@ func hasUniquePart(s string) bool {
 		}
 	}
 	return false
-}
-
-// addresses remembers the reply addresses of recent requests: 4096 hashes, each
-// overwriting what stood in its place, so its size is fixed whatever clients invent.
-type addresses struct {
-	seed  maphash.Seed
-	slots []uint64
-}
-
-const addressSlots = 4096
-
-func (a *addresses) add(vhost, address string) {
-	if a.slots == nil {
-		a.seed, a.slots = maphash.MakeSeed(), make([]uint64, addressSlots)
-	}
-	h := a.hash(vhost, address)
-	a.slots[h%addressSlots] = h
-}
-
-func (a *addresses) has(vhost, address string) bool {
-	if a.slots == nil || address == "" {
-		return false
-	}
-	h := a.hash(vhost, address)
-	return a.slots[h%addressSlots] == h
-}
-
-func (a *addresses) hash(vhost, address string) uint64 {
-	return maphash.String(a.seed, address) ^ 31*maphash.String(a.seed, vhost)
 }

@@ -12,13 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func newPlain() *plain { return &plain{limits: Limits{MaxBody: DefaultMaxBody}} }
+func newPlain() *plain {
+	return &plain{shared: shared{limits: Limits{MaxBody: DefaultMaxBody}, addresses: &addresses{}}}
+}
 
 func decodePlain(p *plain, r Record) spanbuilder.Message {
 	var m spanbuilder.Message
 	prepare(&r, &m)
 	if v := p.Decode(&r, &m); v != Decoded {
 		panic(fmt.Sprint("plain must know every message, but said ", v))
+	}
+	if m.Form == spanbuilder.FormCall { // as Set.Decode does
+		p.addresses.add(m.VHost, m.ReplyTo)
 	}
 	return m
 }
