@@ -135,7 +135,7 @@ func prepare(r *Record, m *spanbuilder.Message) {
 		RoutingKey:  r.RoutingKey,
 		Queue:       r.Queue,
 		Connection:  r.Connection,
-		Size:        len(r.Body),
+		Size:        max(r.Size, len(r.Body)),
 		Redelivered: r.Redelivered,
 		// The default exchange lists the queue that a message names even where there is none,
 		// so an empty list means nothing there.

@@ -20,7 +20,8 @@ type Record struct {
 	RoutedQueues int  // how many queues took the message
 
 	Properties Properties
-	Body       []byte
+	Body       []byte // all of it, or of one above Limits.MaxBody at least a byte more than that
+	Size       int    // bytes of the whole body, if Body is not all of it
 }
 
 // Properties are the AMQP basic properties that some dialect reads.
