@@ -80,7 +80,7 @@ func (t *tap) with(f func(tr *spanbuilder.Tracer)) {
 // advance ends the calls whose time is over.
 func (t *tap) advance() {
 	t.with(func(tr *spanbuilder.Tracer) {
-		t.pairer.Advance(tr, time.Now().UnixMicro())
+		t.pairer.Advance(tr, t.clock.seenUntil(time.Now().UnixMicro()))
 		t.counters.badContext.Store(t.badContexts())
 	})
 }
