@@ -23,7 +23,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("keys: %w", err)
 	}
 	st.warnOf(rules, nil)
-	if st.trust, err = newTrust(a.TrustedProxies); err != nil {
+	if _, err = newTrust(a.TrustedProxies); err != nil {
 		return err
 	}
 	if err := a.checkSettings(); err != nil {
@@ -59,8 +59,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 }
 
 func (a *App) checkSettings() error {
-	if share := a.sample(); !(share >= 0 && share <= 1) {
-		return fmt.Errorf("sample: %v is no share from 0 to 1", share)
+	if err := a.Tracing.check(); err != nil {
+		return err
+	}
+	if a.Trigger != nil {
+		if err := a.Trigger.check(); err != nil {
+			return err
+		}
 	}
 	if a.Zipkin == nil && a.StatsD == nil && a.Log == nil && a.Store == nil {
 		return errors.New("calltap has no sink: add at least one of zipkin, statsd, log, store " +

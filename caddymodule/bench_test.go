@@ -106,11 +106,7 @@ func testState(t testing.TB, sink *emit.Pipeline, keys keyrules.Config, link spa
 	if err != nil {
 		t.Fatal(err)
 	}
-	believed, err := newTrust(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	st := &state{logger: zap.NewNop(), trust: believed, shared: &shared{links: spanbuilder.NewLinks(0)}, pipeline: &pipeline{Pipeline: sink}}
+	st := &state{logger: zap.NewNop(), shared: &shared{links: spanbuilder.NewLinks(0)}, pipeline: &pipeline{Pipeline: sink}}
 	st.tracer = &spanbuilder.Tracer{Rules: rules, Ratio: 1, Link: link, Links: st.links, Sink: sink}
 	return st
 }

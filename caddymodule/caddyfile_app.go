@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -57,9 +56,13 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 //	        max_batch <number>
 //	        interval <duration>
 //	    }
-//	    sample <0..1>
 //	    link openstack
-//	    trusted_proxies none | <private_ranges|cidr|address>...
+//	    trigger {
+//	        osprofiler <placeholder>...
+//	        key <placeholder>...
+//	        limit <n>/s [burst <n>]
+//	    }
+//	    ...                         # how requests are traced: see Tracing.words
 //	    keys {
 //	        ...                     # see parseKeys
 //	    }
@@ -89,17 +92,16 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 func (a *App) words() words.Block {
-	return words.Block{
-		"zipkin":          a.parseZipkin,
-		"statsd":          a.parseStatsD,
-		"log":             a.parseLog,
-		"store":           a.parseStore,
-		"queue":           a.parseQueue,
-		"sample":          a.parseSample,
-		"link":            a.parseLink,
-		"trusted_proxies": a.parseTrust,
-		"keys":            a.parseKeys,
-	}
+	return with(a.Tracing.words(), words.Block{
+		"zipkin":  a.parseZipkin,
+		"statsd":  a.parseStatsD,
+		"log":     a.parseLog,
+		"store":   a.parseStore,
+		"queue":   a.parseQueue,
+		"link":    a.parseLink,
+		"keys":    a.parseKeys,
+		"trigger": a.parseTrigger,
+	})
 }
 
 func (a *App) parseZipkin(d *caddyfile.Dispenser) error {
@@ -176,22 +178,6 @@ func (a *App) parseQueue(d *caddyfile.Dispenser) error {
 	}.Parse(d, "queue", nil)
 }
 
-func (a *App) parseSample(d *caddyfile.Dispenser) error {
-	if a.Sample != nil {
-		return twice(d)
-	}
-	value, err := words.One(d)
-	if err != nil {
-		return err
-	}
-	share, err := strconv.ParseFloat(value, 64)
-	if err != nil || !(share >= 0 && share <= 1) {
-		return d.Errf("'sample %s': want a share from 0 to 1, such as 0.1", value)
-	}
-	a.Sample = &share
-	return nil
-}
-
 func (a *App) parseLink(d *caddyfile.Dispenser) error {
 	if a.Link != "" {
 		return twice(d)
@@ -207,25 +193,30 @@ func (a *App) parseLink(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-func (a *App) parseTrust(d *caddyfile.Dispenser) error {
-	values := d.RemainingArgs()
-	switch {
-	case len(values) == 0:
-		return d.Err("'trusted_proxies' needs ranges, 'private_ranges' or 'none'")
-	case slices.Contains(values, "none"):
-		if len(values) > 1 || a.TrustedProxies != nil {
-			return d.Err("'trusted_proxies none' stands alone")
-		}
-		a.TrustedProxies = []string{}
-		return nil
-	case a.TrustedProxies != nil && len(a.TrustedProxies) == 0:
-		return d.Err("'trusted_proxies none' stands alone")
+// parseTrigger reads who may force a trace.
+func (a *App) parseTrigger(d *caddyfile.Dispenser) error {
+	if a.Trigger != nil {
+		return twice(d)
 	}
-	if _, err := newTrust(values); err != nil {
-		return d.WrapErr(err)
+	a.Trigger = new(Trigger)
+	if err := words.None(d); err != nil {
+		return err
 	}
-	a.TrustedProxies = append(a.TrustedProxies, values...)
-	return nil
+	return words.Block{
+		"osprofiler": parseNames(&a.Trigger.OSProfiler),
+		"key":        parseNames(&a.Trigger.Keys),
+		"limit": func(d *caddyfile.Dispenser) error {
+			args := d.RemainingArgs()
+			ok := len(args) > 0
+			if ok {
+				a.Trigger.Limit, ok = parseRate(args)
+			}
+			if !ok {
+				return d.Err("want a rate such as: limit 10/s burst 20")
+			}
+			return nil
+		},
+	}.Parse(d, "trigger", a.Trigger.check)
 }
 
 // parseSource hands the segment to the guest module that the word names.

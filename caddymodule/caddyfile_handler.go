@@ -24,6 +24,7 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 //	    service <name>
 //	    rule|ignore|use|under|rules ...   # as in the keys of the global option, and before them
 //	    key <template>                    # of what none of the site's rules matches
+//	    ...                               # how requests are traced: see Tracing.words
 //	}
 //
 // The block may be left out.
@@ -39,6 +40,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	p := newRuleParser(&site)
 	known := p.words()
 	delete(known, "routes") // one table serves all sites
+	known = with(known, h.Tracing.words())
 	known["service"] = words.String(&h.Service)
 	known["key"] = func(d *caddyfile.Dispenser) error {
 		if all != nil {

@@ -28,7 +28,12 @@ type Handler struct {
 	// Rules are the site's own, in order. They go before the app's.
 	Rules []keyrules.Rule `json:"rules,omitempty"`
 
+	// Tracing is what the site says otherwise than the app.
+	Tracing
+
 	state *state
+	site  Tracing // the site's over the app's
+	trust trust
 	rules *keyrules.Set // the site's and the app's
 	needs needs
 }
@@ -55,6 +60,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("loading the app calltap: %w", err)
 	}
 	h.state = app.(*App).state
+	if err := h.provisionTracing(app.(*App).Tracing); err != nil {
+		return err
+	}
 	return h.provisionRules()
 }
 

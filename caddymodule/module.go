@@ -66,21 +66,16 @@ type App struct {
 	// Queue bounds what waits for a sink that is slow or away.
 	Queue *QueueSettings `json:"queue,omitempty"`
 
-	// Sample is the share of new traces that are recorded, from 0 to 1. The decision follows from the
-	// trace id, so that every calltap of a system makes the same one, and a trusted caller's decision
-	// goes before it. Metrics count every request whatever this says. Default: 1.
-	Sample *float64 `json:"sample,omitempty"`
-
 	// Link says how RPC messages that carry no trace headers find their trace. `openstack` sends
 	// the trace id upstream as `X-OpenStack-Request-ID`, which OpenStack's services pass on in every
 	// RPC and onward request. Default: only trace headers link.
 	Link string `json:"link,omitempty"`
 
-	// TrustedProxies are the peers whose trace headers are believed, as CIDR ranges, single addresses or
-	// the word `private_ranges` (which includes loopback). The trace of any other peer begins
-	// anew; the id that it sent is kept as the tag `calltap.untrusted_trace_id`. An empty list that is
-	// given (`[]`, or `none` in the Caddyfile) trusts nobody. Default: `private_ranges`.
-	TrustedProxies []string `json:"trusted_proxies,omitzero"`
+	// Tracing is that of all sites; see there.
+	Tracing
+
+	// Trigger lets who has a key force the trace of a request.
+	Trigger *Trigger `json:"trigger,omitempty"`
 
 	// Keys are the rules that name calls. Without any, names come from the shape of the path.
 	Keys keyrules.Config `json:"keys,omitzero"`

@@ -113,7 +113,7 @@ func (q *request) join(r *http.Request, peer netip.AddrPort) {
 		st.headerFaults[fault].Add(1)
 	}
 	sent := first(r.Header[requestIDHeader])
-	trusted := (found || sent != "") && st.trust.believes(peer)
+	trusted := (found || sent != "") && q.handler.trust.believes(peer)
 	if found && !trusted {
 		q.foreign = in.TraceID
 		in, found = spanbuilder.Context{}, false

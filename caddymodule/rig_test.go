@@ -72,6 +72,7 @@ func stop(t testing.TB) {
 func newHandler(t testing.TB, service string, st *state, rules ...keyrules.Rule) *Handler {
 	t.Helper()
 	h := &Handler{Service: service, Rules: rules, state: st}
+	require.NoError(t, h.provisionTracing(Tracing{}))
 	require.NoError(t, h.provisionRules())
 	return h
 }

@@ -38,7 +38,6 @@ const (
 type state struct {
 	logger   *zap.Logger
 	tracer   *spanbuilder.Tracer
-	trust    trust
 	sources  []namedSource
 	requests inFlight
 	started  bool
