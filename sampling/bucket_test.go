@@ -1,0 +1,56 @@
+package sampling
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const second = int64(1e9)
+
+func took(b *Bucket, now int64, tries int) (n int) {
+	for range tries {
+		if b.Take(now) {
+			n++
+		}
+	}
+	return n
+}
+
+func TestABucketGivesItsBurstAndThenItsRate(t *testing.T) {
+	b := NewBucket(50, 100)
+	now := 1_700_000_000 * second
+	require.Equal(t, 100, took(b, now, 1000))
+	require.Equal(t, 50, took(b, now+second, 1000))
+	require.Equal(t, 25, took(b, now+second+second/2, 1000))
+	require.Equal(t, 100, took(b, now+100*second, 1000), "it holds no more than its burst")
+}
+
+func TestSlowAndFastRates(t *testing.T) {
+	b := NewBucket(1.0/60, 0)
+	require.Equal(t, 1, took(b, second, 10))
+	require.Equal(t, 0, took(b, 30*second, 10))
+	require.Equal(t, 1, took(b, 61*second, 10))
+	require.Equal(t, 1_000_000, took(NewBucket(1e9, 1_000_000), second, 1_000_001))
+}
+
+func TestAClockThatJumpsBackDoesNotStopTheBucket(t *testing.T) {
+	b := NewBucket(10, 10)
+	require.Equal(t, 10, took(b, 3600*second, 100))
+	require.LessOrEqual(t, took(b, 5*second, 100), 10)
+	require.NotZero(t, took(b, 7*second, 100))
+}
+
+// Whoever asks at the same time gets no more than there is.
+func TestABucketIsExactUnderContention(t *testing.T) {
+	b := NewBucket(1, 1000)
+	var n atomic.Int64
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() { n.Add(int64(took(b, second, 1000))) })
+	}
+	wg.Wait()
+	require.EqualValues(t, 1000, n.Load())
+}
