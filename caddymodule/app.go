@@ -40,6 +40,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := st.acquire(sinks); err != nil {
 		return err
 	}
+	if st.trigger, err = newChecker(a.Trigger, caddy.NewReplacer(), &st.shared.guard); err != nil {
+		return err
+	}
 	// each configuration has a registry of its own, so nothing needs to be taken out of it again
 	if err := ctx.GetMetricsRegistry().Register(stats.New(st.pipeline.Status)); err != nil {
 		return fmt.Errorf("registering the metrics: %w", err)

@@ -103,6 +103,14 @@ func original(r *http.Request) (method, path string) {
 // join finds the trace that r belongs to and makes our span the parent of the next hop.
 func (q *request) join(r *http.Request, peer netip.AddrPort) {
 	st := q.handler.state
+	if st.trigger != nil {
+		if in, ok := st.forced(r.Header); ok {
+			q.server = st.tracer.StartServer(in, true, "", false, serviceName(q.service))
+			spanbuilder.ClearInbound(r.Header, in)
+			q.writeHeaders(r.Header, false)
+			return
+		}
+	}
 	if !mayNameTrace(r.Header) {
 		q.server = st.tracer.StartServer(spanbuilder.Context{}, false, "", false, serviceName(q.service))
 		q.writeHeaders(r.Header, false)

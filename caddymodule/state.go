@@ -11,6 +11,7 @@ import (
 
 	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/spanbuilder"
+	"github.com/calltap/calltap/trigger"
 )
 
 // What a configuration uses and does not own. Caddy provisions a new configuration before it cleans
@@ -38,6 +39,7 @@ const (
 type state struct {
 	logger   *zap.Logger
 	tracer   *spanbuilder.Tracer
+	trigger  *trigger.Checker // nil: none is configured
 	sources  []namedSource
 	requests inFlight
 	started  bool
@@ -67,6 +69,8 @@ type namedSource struct {
 // shared is what all configurations of the process have in common.
 type shared struct {
 	links        *spanbuilder.Links
+	guard        trigger.Guard
+	rejected     rejections
 	faults       atomic.Int64 // panics of our own that requests survived
 	untrusted    atomic.Int64 // trace headers of peers that are not believed
 	headerFaults [spanbuilder.NumFaults]atomic.Int64

@@ -6,6 +6,7 @@ import (
 	"github.com/calltap/calltap/emit"
 	"github.com/calltap/calltap/emit/store"
 	"github.com/calltap/calltap/spanbuilder"
+	"github.com/calltap/calltap/trigger"
 )
 
 // status is what /calltap/status shows. It holds no secret: addresses appear as they were
@@ -23,6 +24,7 @@ type httpStatus struct {
 	InFlight     int64            `json:"in_flight"`     // requests under way in this configuration
 	Untrusted    int64            `json:"untrusted"`     // trace contexts of peers that are not believed
 	HeaderFaults map[string]int64 `json:"header_faults"` // malformed trace headers, by what is wrong
+	Triggers     map[string]int64 `json:"triggers"`      // headers that force a trace, by what became of them
 	Faults       int64            `json:"faults"`        // panics in calltap that requests survived untraced
 }
 
@@ -54,6 +56,7 @@ func (a *App) status() status {
 			InFlight:     st.requests.n.Load(),
 			Untrusted:    st.untrusted.Load(),
 			HeaderFaults: make(map[string]int64),
+			Triggers:     make(map[string]int64),
 			Faults:       st.faults.Load(),
 		},
 		Sources:  []sourceStatus{},
@@ -66,6 +69,11 @@ func (a *App) status() status {
 	for i := range st.headerFaults {
 		if n := st.headerFaults[i].Load(); n > 0 {
 			s.HTTP.HeaderFaults[spanbuilder.Fault(i).String()] = n
+		}
+	}
+	for v := range st.guard.Counts {
+		if n := st.guard.Counts[v].Load(); n > 0 {
+			s.HTTP.Triggers[trigger.Verdict(v).String()] = n
 		}
 	}
 	for _, source := range st.sources {

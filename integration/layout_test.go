@@ -20,6 +20,8 @@ var knows = map[string][]string{
 	"keyrules":        {},
 	"report":          {},
 	"spanbuilder":     {"span", "keyrules"},
+	"sampling":        {},
+	"trigger":         {"span", "sampling"},
 	"emit":            {"span"},
 	"emit/zipkin":     {"span", "emit"},
 	"emit/statsd":     {"span", "emit"},
@@ -29,7 +31,7 @@ var knows = map[string][]string{
 	"amqptap/dialect": {"span", "keyrules", "spanbuilder"},
 	"internal/words":  {"keyrules"},
 	"amqptap":         {"internal/words", "span", "keyrules", "spanbuilder", "emit"},
-	"caddymodule":     {"internal/words", "span", "keyrules", "spanbuilder", "emit", "emit/zipkin", "emit/statsd", "emit/store", "emit/log", "emit/stats", "report"},
+	"caddymodule":     {"internal/words", "span", "keyrules", "spanbuilder", "emit", "emit/zipkin", "emit/statsd", "emit/store", "emit/log", "emit/stats", "report", "sampling", "trigger"},
 }
 
 // pure packages import nothing but the standard library and what they know.

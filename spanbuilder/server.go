@@ -34,6 +34,9 @@ func (t *Tracer) StartServer(in Context, inFound bool, requestID string, request
 	switch {
 	case !in.TraceID.IsZero():
 		s = Server{TraceID: in.TraceID, Parent: in.SpanID, ID: newID()}
+		if in.SpanID == 0 {
+			s.ID = rootID(in.TraceID)
+		}
 		s.decide(in.Decision, t.Ratio)
 	case !named.IsZero():
 		s = t.joinNamed(named, in.Decision)
