@@ -51,6 +51,8 @@ func TestAdapt(t *testing.T) {
 func validate(t *testing.T, config []byte) {
 	t.Setenv("ZIPKIN", "127.0.0.1:9411")
 	t.Setenv("TOKEN", "secret")
+	t.Setenv("PROFILE_KEY", "secret")
+	t.Setenv("TRIGGER_KEY", "sixteen bytes or more")
 	var c caddy.Config
 	require.NoError(t, caddy.StrictUnmarshalJSON(config, &c))
 	require.NoError(t, caddy.Validate(&c))
