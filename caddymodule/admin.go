@@ -12,10 +12,12 @@ import (
 // adminBase is where the admin endpoint serves calltap.
 const adminBase = "/calltap/"
 
-// adminAPI answers questions about the running configuration. It changes nothing.
+// adminAPI answers questions about the running configuration, and switches tracing.
 //
 //	GET /calltap/status        books of the sinks, sources, settings
 //	GET /calltap/keys          calls that no rule matches, and keys that had no room
+//	GET /calltap/control       what was switched
+//	POST /calltap/control      a control.Switch, with "for" as a length of time
 //	GET /calltap/api/v2/...    Zipkin's read API over the store
 //
 // Caddy makes admin modules before apps, and keeps them when a new configuration fails to start, so the
@@ -36,15 +38,17 @@ func (a adminAPI) Routes() []caddy.AdminRoute {
 }
 
 func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return apiError(http.StatusMethodNotAllowed, "calltap's admin API only answers GET")
+	path := strings.TrimPrefix(r.URL.Path, strings.TrimSuffix(adminBase, "/"))
+	if r.Method != http.MethodGet && r.Method != http.MethodHead && (r.Method != http.MethodPost || path != "/control") {
+		return apiError(http.StatusMethodNotAllowed, "calltap's admin API only answers GET; POST is for /calltap/control")
 	}
 	app := running.newest()
 	if app == nil {
 		return apiError(http.StatusNotFound, "no configuration with calltap is running")
 	}
-	path := strings.TrimPrefix(r.URL.Path, strings.TrimSuffix(adminBase, "/"))
 	switch {
+	case path == "/control":
+		return serveControl(app.state, w, r)
 	case path == "/status":
 		return writeJSON(w, app.status())
 	case path == "/keys":
@@ -52,7 +56,7 @@ func (a adminAPI) serve(w http.ResponseWriter, r *http.Request) error {
 	case strings.HasPrefix(path, "/api/v2/"):
 		return serveStore(app.state.store, w, r)
 	default:
-		return apiError(http.StatusNotFound, "there is /calltap/status, /calltap/keys and /calltap/api/v2/")
+		return apiError(http.StatusNotFound, "there is /calltap/status, /calltap/keys, /calltap/control and /calltap/api/v2/")
 	}
 }
 

@@ -64,8 +64,8 @@ func TestAdminOnlyReadsAndSaysWhatIsMissing(t *testing.T) {
 	base := fmt.Sprintf("http://127.0.0.1:%d/calltap/", admin)
 	for path, want := range map[string]string{
 		"api/v2/traces": "add 'store' to the global option calltap",
-		"nonsense":      "there is /calltap/status, /calltap/keys and /calltap/api/v2/",
-		"":              "there is /calltap/status, /calltap/keys and /calltap/api/v2/",
+		"nonsense":      "there is /calltap/status, /calltap/keys, /calltap/control and /calltap/api/v2/",
+		"":              "there is /calltap/status, /calltap/keys, /calltap/control and /calltap/api/v2/",
 	} {
 		resp, body := get(t, base+path)
 		require.Equal(t, http.StatusNotFound, resp.StatusCode, path)

@@ -55,7 +55,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		Ratio:      a.sample(),
 		Link:       link,
 		Links:      st.shared.links,
-		Sink:       st.pipeline,
+		Sink:       controlledSink{st},
 		HasSources: len(st.sources) > 0,
 	}
 	return nil

@@ -154,6 +154,12 @@ func ask(ctx context.Context, client *http.Client, base, path string) ([]byte, e
 	if err != nil {
 		return nil, err
 	}
+	return answerOf(client, req)
+}
+
+// answerOf returns the body of an answer, which must be 200.
+func answerOf(client *http.Client, req *http.Request) ([]byte, error) {
+	base := req.URL.Scheme + "://" + req.URL.Host
 	resp, err := client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("asking (is it running there? --url names another place): %w", err)

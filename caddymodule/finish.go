@@ -55,13 +55,17 @@ func (q *request) end(r *http.Request, o outcome) {
 	if named.Ignore {
 		return
 	}
+	sampled, off := q.server.Sampled, false
+	if sampled, off = st.keyControl(serviceName(named.Service, q.service), named.Key, q.server.TraceID, sampled); off {
+		return
+	}
 	s := span.Span{ // stays on the stack: Offer copies it
 		TraceID:  q.server.TraceID,
 		ID:       q.server.ID,
 		Parent:   q.server.Parent,
 		Kind:     span.KindServer,
 		Debug:    q.server.Debug,
-		Sampled:  q.server.Sampled,
+		Sampled:  sampled,
 		Error:    class,
 		Start:    q.start.UnixMicro(),
 		Duration: max(1, took.Microseconds()),

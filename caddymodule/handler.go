@@ -98,6 +98,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // outer calltap has it already, or our own code failed.
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) (q *request) {
 	st := h.state
+	if st.control.Now().Off(serviceName(h.Service)) {
+		return nil
+	}
 	st.requests.enter()
 	defer func() {
 		if st.survived(recover()) {

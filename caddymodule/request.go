@@ -113,6 +113,7 @@ func (q *request) join(r *http.Request, peer netip.AddrPort) {
 	}
 	if !mayNameTrace(r.Header) {
 		q.server = st.tracer.StartServer(spanbuilder.Context{}, false, "", false, serviceName(q.service))
+		q.controlled(spanbuilder.Defer)
 		q.writeHeaders(r.Header, false)
 		return
 	}
@@ -129,6 +130,7 @@ func (q *request) join(r *http.Request, peer netip.AddrPort) {
 	}
 	named := trusted && sent != ""
 	q.server = st.tracer.StartServer(in, found, sent, named, serviceName(q.service))
+	q.controlled(in.Decision)
 	spanbuilder.ClearInbound(r.Header, in)
 	q.writeHeaders(r.Header, named)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/calltap/calltap/control"
 	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/spanbuilder"
 	"github.com/calltap/calltap/trigger"
@@ -69,6 +70,7 @@ type namedSource struct {
 // shared is what all configurations of the process have in common.
 type shared struct {
 	links        *spanbuilder.Links
+	control      control.Table // what an operator changed since the start
 	guard        trigger.Guard
 	rejected     rejections
 	faults       atomic.Int64 // panics of our own that requests survived
@@ -76,8 +78,11 @@ type shared struct {
 	headerFaults [spanbuilder.NumFaults]atomic.Int64
 }
 
-// Destruct implements caddy.Destructor; there is nothing to close.
-func (*shared) Destruct() error { return nil }
+// Destruct implements caddy.Destructor.
+func (s *shared) Destruct() error {
+	s.control.Close()
+	return nil
+}
 
 // acquire takes the state's share of the pools.
 func (st *state) acquire(sinks *sinkSettings) error {

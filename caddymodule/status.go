@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net/url"
 
+	"github.com/calltap/calltap/control"
 	"github.com/calltap/calltap/emit"
 	"github.com/calltap/calltap/emit/store"
 	"github.com/calltap/calltap/spanbuilder"
@@ -12,11 +13,12 @@ import (
 // status is what /calltap/status shows. It holds no secret: addresses appear as they were
 // configured, before placeholders were replaced, and without user and query.
 type status struct {
-	Pipeline emit.Status    `json:"pipeline"`
-	HTTP     httpStatus     `json:"http"`
-	Store    *store.Stats   `json:"store,omitempty"`
-	Sources  []sourceStatus `json:"sources"`
-	Settings settings       `json:"settings"`
+	Pipeline emit.Status      `json:"pipeline"`
+	HTTP     httpStatus       `json:"http"`
+	Store    *store.Stats     `json:"store,omitempty"`
+	Control  []control.Switch `json:"control"` // what an operator changed, see calltap control
+	Sources  []sourceStatus   `json:"sources"`
+	Settings settings         `json:"settings"`
 }
 
 // httpStatus counts since calltap was first loaded, over all configurations but for InFlight.
@@ -59,6 +61,7 @@ func (a *App) status() status {
 			Triggers:     make(map[string]int64),
 			Faults:       st.faults.Load(),
 		},
+		Control:  st.control.List(),
 		Sources:  []sourceStatus{},
 		Settings: a.settings(),
 	}

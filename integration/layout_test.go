@@ -22,6 +22,7 @@ var knows = map[string][]string{
 	"spanbuilder":     {"span", "keyrules"},
 	"sampling":        {},
 	"trigger":         {"span", "sampling"},
+	"control":         {},
 	"emit":            {"span"},
 	"emit/zipkin":     {"span", "emit"},
 	"emit/statsd":     {"span", "emit"},
@@ -31,7 +32,7 @@ var knows = map[string][]string{
 	"amqptap/dialect": {"span", "keyrules", "spanbuilder"},
 	"internal/words":  {"keyrules"},
 	"amqptap":         {"internal/words", "span", "keyrules", "spanbuilder", "emit"},
-	"caddymodule":     {"internal/words", "span", "keyrules", "spanbuilder", "emit", "emit/zipkin", "emit/statsd", "emit/store", "emit/log", "emit/stats", "report", "sampling", "trigger"},
+	"caddymodule":     {"internal/words", "span", "keyrules", "spanbuilder", "emit", "emit/zipkin", "emit/statsd", "emit/store", "emit/log", "emit/stats", "report", "sampling", "trigger", "control"},
 }
 
 // pure packages import nothing but the standard library and what they know.

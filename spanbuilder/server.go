@@ -84,6 +84,9 @@ func (t *Tracer) remember(s Server, named span.TraceID, service string) {
 	}
 }
 
+// Chosen reports whether a share of all traces, from 0 to 1, has that one in it. All calltaps agree on it.
+func Chosen(t span.TraceID, share float64) bool { return sampled(t, Defer, share) }
+
 func (s *Server) decide(d Decision, ratio float64) {
 	s.Sampled = sampled(s.TraceID, d, ratio)
 	s.Debug = d == Debug

@@ -1,0 +1,110 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/calltap/calltap/control"
+	"github.com/calltap/calltap/span"
+	"github.com/calltap/calltap/spanbuilder"
+)
+
+// controlled lets what an operator switched go before the configuration, and before a caller's decision if only some
+// requests are to be traced.
+func (q *request) controlled(caller spanbuilder.Decision) {
+	now := q.handler.state.control.Now()
+	if now == nil {
+		return
+	}
+	share, final, ok := now.Share(serviceName(q.service), q.method, q.path)
+	if !ok || caller != spanbuilder.Defer && !final {
+		return
+	}
+	q.server.Sampled = spanbuilder.Chosen(q.server.TraceID, share)
+	q.server.Debug = q.server.Debug && q.server.Sampled
+}
+
+// keyControl applies what was switched for a key, which is known at the end.
+func (st *state) keyControl(site, key string, id span.TraceID, sampled bool) (_, off bool) {
+	now := st.control.Now()
+	if now == nil {
+		return sampled, false
+	}
+	share, off, ok := now.Key(site, key)
+	if ok {
+		sampled = sampled && spanbuilder.Chosen(id, share)
+	}
+	return sampled, off
+}
+
+// controlledSink stands between the sources of RPC and the pipeline.
+type controlledSink struct{ *state }
+
+// Offer implements spanbuilder.Sink.
+func (c controlledSink) Offer(s *span.Span) {
+	now := c.control.Now()
+	if now == nil {
+		c.pipeline.Offer(s)
+		return
+	}
+	site := s.Local.Service
+	if now.Off(site) {
+		return
+	}
+	sampled, off := c.keyControl(site, s.Key, s.TraceID, s.Sampled)
+	if off {
+		return
+	}
+	if share, _, ok := now.Share(site, "", ""); ok {
+		e, http := c.links.Get(s.TraceID) // RPC goes with its request
+		sampled = sampled && (http && e.Sampled || !http && spanbuilder.Chosen(s.TraceID, share))
+	}
+	changed := *s
+	changed.Sampled = sampled
+	c.pipeline.Offer(&changed)
+}
+
+// maxControl bounds a POST.
+const maxControl = 4 << 10
+
+// serveControl shows the switches, after it has added the one that is posted.
+func serveControl(st *state, w http.ResponseWriter, r *http.Request) error {
+	if r.Method == http.MethodPost {
+		if err := st.change(r); err != nil {
+			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
+		}
+	}
+	return writeJSON(w, map[string][]control.Switch{"control": st.control.List()})
+}
+
+func (st *state) change(r *http.Request) error {
+	var s struct {
+		control.Switch
+		For string `json:"for"`
+	}
+	d := json.NewDecoder(io.LimitReader(r.Body, maxControl))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&s); err != nil {
+		return errors.New(`want JSON such as {"do":"sample","share":0.5,"site":"nova-api","for":"10m"}: ` + err.Error())
+	}
+	if s.For != "" {
+		life, err := caddy.ParseDuration(s.For)
+		if err != nil || life <= 0 {
+			return errors.New("for: want a length of time such as 10m")
+		}
+		s.Until = time.Now().Add(life)
+	}
+	if err := st.control.Set(s.Switch); err != nil {
+		return err
+	}
+	// who changed what is tracing must be findable afterwards
+	st.logger.Info("tracing was switched", zap.String("do", s.Do), zap.Float64("share", s.Share), zap.String("match", s.Match),
+		zap.String("site", s.Site), zap.String("key", s.Key), zap.Time("until", s.Until), zap.String("by", r.RemoteAddr))
+	return nil
+}
