@@ -6,6 +6,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
 	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
@@ -34,6 +36,9 @@ func (q *request) end(r *http.Request, o outcome) {
 		st.requests.leave()
 	}()
 	q.ended = true
+	if skips.Load() && skippedLate(r) {
+		return
+	}
 	took := time.Since(q.start)
 	status, class := q.verdict(r, o)
 	grpc := q.grpcStatus(r)
@@ -76,6 +81,7 @@ func (q *request) end(r *http.Request, o outcome) {
 	if s.Sampled {
 		s.Remote = span.Endpoint{IP: q.client.Addr(), Port: q.client.Port()}
 		s.Tags = spanbuilder.AppendRuleTags(q.tags(r, status, grpc, routeOf(&named, q.method)), &named)
+		s.Tags = q.handler.appendOwn(s.Tags, r, status)
 	}
 	for _, note := range named.Notes {
 		s.Notes = append(s.Notes, span.Note{Time: s.Start, Value: note})
@@ -96,6 +102,9 @@ func (q *request) tags(r *http.Request, status int, grpc, route string) []span.T
 	}
 	if grpc != "" {
 		tags = append(tags, span.Tag{Key: tagGRPC, Value: grpc})
+	}
+	if show := q.handler.query; show != nil && q.rawQuery(r) != "" {
+		tags = append(tags, span.Tag{Key: tagQuery, Value: show.show(q.rawQuery(r))})
 	}
 	if !q.foreign.IsZero() {
 		tags = append(tags, span.Tag{Key: tagUntrusted, Value: q.foreign.String()})
@@ -121,17 +130,31 @@ const defaultRule = "default"
 // shared returns method and path for a span, which may wait in a queue for long: they are parts of
 // the request line, which a long query must not keep in memory.
 func (q *request) shared(r *http.Request) (method, path string) {
-	method, path = q.method, q.path
-	if n := maxPathTag; len(path) > n {
-		for n > maxPathTag-utf8.UTFMax && !utf8.RuneStart(path[n]) {
-			n--
-		}
-		path = path[:n]
-	}
+	method, path = q.method, cutText(q.path, maxPathTag)
 	if len(r.RequestURI) > maxSharedURI || len(path) > maxSharedURI {
 		method, path = strings.Clone(method), strings.Clone(path)
 	}
 	return method, path
+}
+
+// cutText cuts a text to n bytes, between characters.
+func cutText(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	least := n - utf8.UTFMax
+	for n > least && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
+}
+
+// rawQuery is the query string as the client sent it.
+func (q *request) rawQuery(r *http.Request) string {
+	if o, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && o.URL != nil {
+		return o.URL.RawQuery
+	}
+	return r.URL.RawQuery
 }
 
 // grpcStatus is the outcome of a gRPC call, which its trailer tells and the HTTP status, always 200, does not.

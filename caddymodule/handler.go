@@ -31,11 +31,14 @@ type Handler struct {
 	// Tracing is what the site says otherwise than the app.
 	Tracing
 
-	state *state
-	site  Tracing // the site's over the app's
-	trust trust
-	rules *keyrules.Set // the site's and the app's
-	needs needs
+	state     *state
+	site      Tracing // the site's over the app's
+	tags      []ownTag
+	query     *query // nil: not shown
+	replyName string // "" tells nobody the trace id
+	trust     trust
+	rules     *keyrules.Set // the site's and the app's
+	needs     needs
 }
 
 // defaultService is what spans of a site without a name are found by.
@@ -113,6 +116,9 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) (q *request) {
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
 	if outer, ok := vars[requestVar].(*request); ok {
 		outer.amend(h)
+		return nil
+	}
+	if skipped(vars) {
 		return nil
 	}
 	return startRequest(h, w, r, vars)

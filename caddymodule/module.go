@@ -13,11 +13,15 @@ import (
 func init() {
 	caddy.RegisterModule(App{})
 	caddy.RegisterModule(Handler{})
+	caddy.RegisterModule(Skip{})
 	caddy.RegisterModule(adminAPI{})
 	caddy.OnExit(waitForReleases)
 	httpcaddyfile.RegisterGlobalOption("calltap", parseGlobalOption)
 	httpcaddyfile.RegisterHandlerDirective("calltap", parseDirective)
-	// tracing is the first of Caddy's own directives, so nothing that answers stands outside ours.
+	httpcaddyfile.RegisterHandlerDirective("calltap_skip", parseSkip)
+	// tracing is the first of Caddy's own directives, so nothing that answers stands outside ours; and calltap comes to
+	// stand between calltap_skip and it.
+	httpcaddyfile.RegisterDirectiveOrder("calltap_skip", httpcaddyfile.Before, "tracing")
 	httpcaddyfile.RegisterDirectiveOrder("calltap", httpcaddyfile.Before, "tracing")
 }
 

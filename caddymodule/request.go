@@ -85,6 +85,7 @@ func startRequest(h *Handler, w http.ResponseWriter, r *http.Request, vars map[s
 	q.client = clientOf(peer, r.RemoteAddr, vars)
 	q.join(r, peer)
 	q.publish(r, vars)
+	q.replyWith()
 	if hint.Body || hint.JSON {
 		q.body = teeBody(r, hint.JSON)
 	}

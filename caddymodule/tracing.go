@@ -265,6 +265,11 @@ func (h *Handler) provisionTracing(app Tracing) (err error) {
 	if err := h.site.check(); err != nil {
 		return err
 	}
-	h.trust, err = newTrust(h.site.TrustedProxies)
+	if h.trust, err = newTrust(h.site.TrustedProxies); err != nil {
+		return err
+	}
+	h.query = newQuery(h.site.Query)
+	h.replyName = canonicalOrNone(h.site.ResponseHeader)
+	h.tags, err = newTags(h.site.Tags)
 	return err
 }

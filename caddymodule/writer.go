@@ -18,8 +18,9 @@ import (
 // reaches that request's own writer, as it would without us, and never another client's.
 type writer struct {
 	inner    http.ResponseWriter
-	status   int   // of the final response; 0: none was sent yet
-	err      error // the first failure of a write or flush
+	reply    *reply // nil: the response does not tell the trace id
+	status   int    // of the final response; 0: none was sent yet
+	err      error  // the first failure of a write or flush
 	hijacked bool
 }
 
@@ -29,6 +30,9 @@ func (w *writer) Header() http.Header { return w.inner.Header() }
 // WriteHeader notes code unless it is informational. The first final one counts, since net/http
 // ignores all others. It may panic, as net/http's does over an impossible code; then nothing is noted.
 func (w *writer) WriteHeader(code int) {
+	if w.reply != nil && w.status == 0 && (code >= 200 || code == http.StatusSwitchingProtocols) {
+		w.tellTrace()
+	}
 	w.inner.WriteHeader(code)
 	if w.status == 0 && (code >= 200 || code == http.StatusSwitchingProtocols) {
 		w.status = code
@@ -37,6 +41,7 @@ func (w *writer) WriteHeader(code int) {
 
 // Write passes p on. Even an empty p sends the header, with an implicit 200.
 func (w *writer) Write(p []byte) (int, error) {
+	w.sending()
 	n, err := w.inner.Write(p)
 	w.sent(err)
 	return n, err
@@ -44,6 +49,7 @@ func (w *writer) Write(p []byte) (int, error) {
 
 // WriteString is for io.WriteString, which would copy the string otherwise.
 func (w *writer) WriteString(s string) (int, error) {
+	w.sending()
 	n, err := io.WriteString(w.inner, s)
 	w.sent(err)
 	return n, err
@@ -51,6 +57,7 @@ func (w *writer) WriteString(s string) (int, error) {
 
 // ReadFrom keeps sendfile and splice, which io.Copy finds by this method.
 func (w *writer) ReadFrom(src io.Reader) (int64, error) {
+	w.sending()
 	var n int64
 	var err error
 	if rf, ok := w.inner.(io.ReaderFrom); ok {
@@ -62,6 +69,13 @@ func (w *writer) ReadFrom(src io.Reader) (int64, error) {
 		w.sent(err)
 	}
 	return n, err
+}
+
+// sending is called before what sends the header if that was not sent.
+func (w *writer) sending() {
+	if w.reply != nil && w.status == 0 {
+		w.tellTrace()
+	}
 }
 
 // sent notes that something went out, and so the header before it.
@@ -76,6 +90,7 @@ func (w *writer) sent(err error) {
 
 // FlushError is what http.ResponseController looks for first. A flush sends the header.
 func (w *writer) FlushError() error {
+	w.sending()
 	err := http.NewResponseController(w.inner).Flush()
 	if !errors.Is(err, http.ErrNotSupported) {
 		w.sent(err)

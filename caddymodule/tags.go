@@ -1,0 +1,130 @@
+package caddymodule
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/calltap/calltap/span"
+)
+
+// maxTagValue bounds the value of a tag of one's own, in bytes.
+const maxTagValue = 256
+
+// ownTag is a Tag that is ready for use.
+type ownTag struct {
+	name, value string
+	on          statuses
+}
+
+// statuses are ranges of them; none means all.
+type statuses [][2]int
+
+func newStatuses(words []string) (s statuses, err error) {
+	for _, word := range words {
+		from, to, err := parseStatuses(word)
+		if err != nil {
+			return nil, err
+		}
+		s = append(s, [2]int{from, to})
+	}
+	return s, nil
+}
+
+func (s statuses) has(status int) bool {
+	for _, r := range s {
+		if r[0] <= status && status <= r[1] {
+			return true
+		}
+	}
+	return false
+}
+
+// newTags compiles the tags of a site.
+func newTags(tags []Tag) (own []ownTag, err error) {
+	for _, t := range tags {
+		value := longhand(t.Value)
+		if err := refuseSecrets(t.Name, value); err != nil {
+			return nil, err
+		}
+		on, err := newStatuses(t.On)
+		if err != nil {
+			return nil, fmt.Errorf("tag %s: %w", t.Name, err)
+		}
+		own = append(own, ownTag{t.Name, value, on})
+	}
+	return own, nil
+}
+
+// longhand writes placeholders such as {header.X} out, which Caddy does in sites but not in global options.
+func longhand(value string) string {
+	segment := caddyfile.Segment{{Text: value}}
+	httpcaddyfile.NewShorthandReplacer().ApplyToSegment(&segment)
+	return segment[0].Text
+}
+
+// secretPlaceholders begin placeholders whose values nobody may see in a trace, in lower case.
+var secretPlaceholders = []string{
+	"{http.request.header.authorization}", "{http.request.header.proxy-authorization}", "{http.request.header.cookie}",
+	"{http.request.header.x-auth-token}", "{http.request.header.x-subject-token}", "{http.request.header.x-service-token}",
+	"{http.request.header.x-api-key}", "{http.request.header.x-trace-hmac}", "{http.request.header.x-calltap-trigger}",
+	"{http.request.cookie.", "{http.response.header.set-cookie}", "{http.response.header.x-subject-token}",
+	"{http.request.body", "{http.reverse_proxy.header.set-cookie}", "{http.reverse_proxy.header.x-subject-token}",
+	"{http.request.tls.client.certificate_pem}", "{http.request.tls.client.certificate_der_base64}",
+}
+
+// queryPlaceholders begin those that hold values of the query string, which only Query lets through.
+var queryPlaceholders = []string{
+	"{http.request.uri}", "{http.request.uri.query", "{http.request.uri.prefixed_query}", "{http.request.uri_escaped}",
+	"{http.request.orig_uri}", "{http.request.orig_uri.query", "{http.request.orig_uri.prefixed_query}",
+}
+
+func refuseSecrets(name, value string) error {
+	lower := strings.ToLower(value)
+	for _, p := range secretPlaceholders {
+		if strings.Contains(lower, p) {
+			return fmt.Errorf("tag %s: %s… is a secret, which a trace would show to anyone who can read traces", name, p)
+		}
+	}
+	for _, p := range queryPlaceholders {
+		if strings.Contains(lower, p) {
+			return fmt.Errorf("tag %s: %s… holds values of the query; name those that may be shown with: query { keep NAME }, "+
+				"or take the path alone: {http.request.orig_uri.path}", name, p)
+		}
+	}
+	return nil
+}
+
+// appendOwn adds a site's tags, evaluated now that the response is known. A name that is there already gets the new value.
+func (h *Handler) appendOwn(tags []span.Tag, r *http.Request, status int) []span.Tag {
+	if len(h.tags) == 0 {
+		return tags
+	}
+	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	if !ok {
+		return tags
+	}
+	for _, t := range h.tags {
+		if len(t.on) > 0 && !t.on.has(status) {
+			continue
+		}
+		if value := cutText(repl.ReplaceAll(t.value, ""), maxTagValue); value != "" {
+			tags = putTag(tags, t.name, strings.Clone(value)) // a part of a request must not keep all of it
+		}
+	}
+	return tags
+}
+
+func putTag(tags []span.Tag, name, value string) []span.Tag {
+	for i := range tags {
+		if tags[i].Key == name {
+			tags[i].Value = value
+			return tags
+		}
+	}
+	return append(tags, span.Tag{Key: name, Value: value})
+}
