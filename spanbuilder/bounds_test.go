@@ -53,7 +53,7 @@ func TestManyWorksOfOneTraceAreBounded(t *testing.T) {
 		}
 	}
 	for _, tr := range p.traces.byID {
-		require.Equal(t, maxActivities, tr.works)
+		require.EqualValues(t, maxActivities, tr.works)
 	}
 	p.Flush(tracer, t0)
 	require.Zero(t, len(p.traces.byID))

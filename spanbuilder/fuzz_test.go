@@ -94,7 +94,11 @@ func checkTables(t *testing.T, p *Pairer) {
 		casts[a] = true
 	}
 	for _, tr := range p.traces.byID {
-		works, refs := 0, 0
+		works, refs := int32(0), int32(0)
+		if tr.join != nil && tr.join.spans.oldest != nil {
+			require.True(t, tr.awaits)
+			refs++
+		}
 		for a := tr.work; a != nil; a = a.next {
 			works++
 			if !a.ended {

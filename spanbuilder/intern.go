@@ -42,6 +42,24 @@ func (c routeCache) get(m *Message) *route {
 	return kept
 }
 
+// role is what a process did at a work: the topic of what it got, and the service that its span shows.
+type role struct{ topic, service string }
+
+// roleCache gives equal roles the same *role, in the manner of routeCache. Both texts are kept ones.
+type roleCache map[role]*role
+
+func (c roleCache) get(topic, service string) *role {
+	r := role{topic, service}
+	if found := c[r]; found != nil {
+		return found
+	}
+	if len(c) >= maxTexts {
+		clear(c)
+	}
+	c[r] = &r
+	return &r
+}
+
 // owner is on whose behalf a message was sent.
 type owner struct{ user, project string }
 

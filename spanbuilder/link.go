@@ -5,6 +5,8 @@ import "github.com/calltap/calltap/span"
 // place is where a request belongs.
 type place struct {
 	trace   span.TraceID
+	as      span.TraceID // what its spans have in place of that; zero: the same
+	awaits  bool         // for an HTTP response to tell
 	sampled bool
 	debug   bool
 	user    bool // somebody asked for it
@@ -48,8 +50,8 @@ func (p *Pairer) locate(t *Tracer, m *Message, ids key, sender processRef) (plac
 	if a := p.processes.onlyWork(sender); a != nil && !a.trace.gone && !a.ignored {
 		p.count.adopted.Add(1)
 		tr := a.trace
-		return place{tr.id, tr.sampled, tr.debug, tr.user},
-			origin{parent: a.span, service: a.service, exact: true, guessed: true}, nil
+		return placeOf(tr),
+			origin{parent: a.span, service: a.role.service, exact: true, guessed: true}, nil
 	}
 	p.count.unlinked.Add(1)
 	return p.decide(t, m, ids.trace(), true), origin{}, nil
@@ -88,12 +90,13 @@ func (p *Pairer) locateByGlobalID(t *Tracer, m *Message, id span.TraceID) (place
 // is now saved on a user's behalf, which only what its sender is doing can tell.
 func (p *Pairer) locateByRequestID(t *Tracer, m *Message, id span.TraceID, sender processRef) (place, origin, *context) {
 	if m.UserID != "" {
-		return p.decide(t, m, id, true), origin{}, nil
+		pl, o := p.locateByResponse(t, m, id)
+		return pl, o, nil
 	}
 	ctx := p.contexts.get(id, m.Time)
 	if tr, o := p.adopt(m, ctx, sender); tr != nil {
 		p.count.adopted.Add(1)
-		return place{tr.id, tr.sampled, tr.debug, tr.user}, o, ctx
+		return placeOf(tr), o, ctx
 	}
 	return p.decide(t, m, ctx.trace, false), origin{}, ctx
 }
@@ -126,13 +129,38 @@ func (p *Pairer) decide(t *Tracer, m *Message, id span.TraceID, user bool) place
 }
 
 // traceOf returns the trace at that place, made if need be.
-func (p *Pairer) traceOf(pl place) *trace {
+func (p *Pairer) traceOf(pl place, now int64) *trace {
 	tr := p.traces.get(pl.trace)
 	if tr == nil {
 		tr = p.traces.add(&p.processes, pl.trace)
-		tr.sampled, tr.debug, tr.user = pl.sampled, pl.debug, pl.user
+		pl.settle(tr, now)
 	}
 	return tr
+}
+
+func placeOf(tr *trace) place {
+	return place{trace: tr.id, as: tr.as, awaits: tr.awaits, sampled: tr.sampled, debug: tr.debug, user: tr.user}
+}
+
+// settle makes tr the trace at that place.
+func (pl *place) settle(tr *trace, now int64) {
+	tr.id, tr.as, tr.sampled, tr.debug, tr.user, tr.awaits = pl.trace, pl.as, pl.sampled, pl.debug, pl.user, pl.awaits
+	if tr.as.IsZero() {
+		tr.as = tr.id
+	}
+	if tr.awaits {
+		tr.join = &join{last: now}
+	}
+}
+
+// homeOf returns the trace at a place for a span that is no reason to keep it at work.
+func (p *Pairer) homeOf(pl place, now int64) *trace {
+	if tr := p.traces.get(pl.trace); tr != nil || pl.awaits {
+		return p.traceOf(pl, now)
+	}
+	p.nowhere = trace{gone: true}
+	pl.settle(&p.nowhere, now)
+	return &p.nowhere
 }
 
 // sending is the publish of a request.
@@ -188,7 +216,7 @@ func (p *Pairer) likelihood(a *activity, sender processRef) int {
 	switch {
 	case s == nil:
 		return maybe
-	case s.set.label != "" && s.set.label != a.route.topic:
+	case s.set.label != "" && s.set.label != a.role.topic:
 		return hardly // it serves something else, though a process may serve several topics
 	case a.under != 0 && s.set.last.trace == a.trace.id && s.set.last.parent == a.under:
 		return hardly // it was at work on what caused the work at hand, so it would have sent that to itself
@@ -196,11 +224,11 @@ func (p *Pairer) likelihood(a *activity, sender processRef) int {
 	return maybe
 }
 
-// touched notes that the work with that span id caused something.
-func (p *Pairer) touched(tr *trace, id span.ID, now int64) {
+// causedBy notes that the work with that span id caused something.
+func (p *Pairer) causedBy(tr *trace, id span.ID, now int64) {
 	for a := tr.work; a != nil; a = a.next {
 		if a.span == id {
-			p.traces.touch(a, now)
+			p.caused(a, now)
 			return
 		}
 	}

@@ -71,6 +71,10 @@ type Message struct {
 	ReplyTo string
 	ID      string
 
+	// ReplyElsewhere says that ReplyTo may be another process's than the sender's: in Celery, what a task sends of a
+	// chain answers to whoever began the chain.
+	ReplyElsewhere bool
+
 	Topic       string // what is called: oslo topic; else queue or routing key
 	Server      string // host part of topic.host, "" if none
 	Namespace   string

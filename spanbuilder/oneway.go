@@ -95,13 +95,14 @@ func (p *Pairer) consume(t *Tracer, m *Message, s *cast, receiver processRef) {
 		p.count.orphanDeliveries.Add(1)
 	}
 	r := p.routes.get(m)
-	l := p.consumerSpan(t, m, s, ids, r)
-	tr := p.traceOf(s.place)
-	p.traces.begin(&p.processes, tr, &activity{
+	l := t.label(r, m.Queue, "")
+	a := &activity{
 		span: ids.id(consumerDomain), request: s.ids.id(producerDomain), seq: s.seq, receiver: receiver, sender: s.sender,
 		under: s.under, delivered: m.Time, last: m.Time, cast: true,
-		route: r, service: servedBy(l, r.topic), ignored: l.ignore,
-	})
+		role: p.roles.get(r.topic, servedBy(l, r.topic)), ignored: l.ignore,
+	}
+	p.traces.begin(&p.processes, p.traceOf(s.place, m.Time), a)
+	p.consumerSpan(t, m, s, ids, l, a)
 }
 
 // mirrored takes a request that is seen at its publish alone: nothing of it is kept open.

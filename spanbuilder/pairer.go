@@ -22,6 +22,9 @@ type PairerOptions struct {
 	// CastLife is how long a one-way message may be the cause of others, counted from the last one that it
 	// caused; default 60 s. Its end is invisible from outside.
 	CastLife time.Duration
+	// CastQuiet is how long the work on a one-way message must have caused nothing, and be waiting for nothing, to count
+	// as ended; default 5 s.
+	CastQuiet time.Duration
 	// MaxProcesses bounds the connections and reply queues that are told apart; default 32,768.
 	MaxProcesses int
 	// Identify, if not nil, tells what the source knows of a connection apart from its messages. It is called
@@ -53,6 +56,7 @@ func (o PairerOptions) withDefaults() PairerOptions {
 	or(&o.Linger, time.Minute)
 	or(&o.Reorder, time.Second)
 	or(&o.CastLife, time.Minute)
+	or(&o.CastQuiet, 5*time.Second)
 	if o.MaxOpen <= 0 {
 		o.MaxOpen = defaultMaxOpen
 	}
@@ -76,25 +80,34 @@ type Pairer struct {
 	routes    routeCache
 	owners    ownerCache
 	texts     textCache
+	roles     roleCache
 	recent    recentKeys
 	count     counters
+	ends      heldList     // CONSUMER spans, whose work last caused something longest ago first
+	awaiting  awaitingList // traces
+	awaited   int          // spans of them
+	pool      heldPool
 
 	// directDelivers is set once the broker showed the delivery of a direct reply: from 4.2 on it does.
 	directDelivers bool
 	out            span.Span // the span at hand
 	ruled          string    // the service that a rule gives it, "" if none
 	extra          *extra    // what else a rule gives it
+	home           *trace    // that it belongs to
+	nameless       side      // of which it shows a stopgap
+	nowhere        trace     // home of what belongs to no trace that is at work
 }
 
 // NewPairer makes an empty Pairer.
 func NewPairer(o PairerOptions) *Pairer {
 	o = o.withDefaults()
-	p := &Pairer{opts: o, routes: routeCache{}, owners: ownerCache{}, texts: textCache{}}
+	p := &Pairer{opts: o, routes: routeCache{}, owners: ownerCache{}, texts: textCache{}, roles: roleCache{}}
 	p.calls.init(o.MaxOpen, &p.count)
 	p.casts.init(o.MaxOpen, &p.count)
 	p.traces.init(o.MaxOpen, &p.count)
 	p.processes.init(o.MaxProcesses, &p.count)
 	p.contexts.init()
+	p.pool.count = &p.count
 	return p
 }
 
@@ -136,6 +149,8 @@ func (p *Pairer) Advance(t *Tracer, now int64) {
 		p.expire(t, c)
 	}
 	life := p.opts.CastLife.Microseconds()
+	p.endQuiet(t, now-p.opts.CastQuiet.Microseconds())
+	p.joinQuiet(t, now-joinWithin)
 	p.casts.expire(now - life)
 	p.traces.expireCasts(&p.processes, now-life, life)
 }
@@ -147,15 +162,14 @@ func (p *Pairer) Flush(t *Tracer, now int64) {
 	for c := p.calls.oldest; c != nil; c = p.calls.oldest {
 		p.abandon(t, c)
 	}
+	for h := p.ends.oldest; h != nil; h = p.ends.oldest {
+		p.finishWork(t, h, true)
+	}
+	for home := p.awaiting.oldest; home != nil; home = p.awaiting.oldest {
+		if !p.joined(t, home) {
+			p.settleTrace(t, home)
+		}
+	}
 	p.casts.clear()
 	p.traces.clear(&p.processes)
-}
-
-// emit gives away p.out.
-func (p *Pairer) emit(t *Tracer) {
-	p.count.spans.Add(1)
-	p.extra.add(&p.out)
-	if t.Sink != nil {
-		t.Sink.Offer(&p.out)
-	}
 }

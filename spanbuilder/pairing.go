@@ -98,8 +98,9 @@ func (p *Pairer) fill(t *Tracer, c *call, m *Message) {
 	c.timeout = p.timeoutOf(m).Microseconds()
 	var pl place
 	pl, c.origin, c.context = p.locate(t, m, c.ids(), c.sender)
-	c.trace = p.traceOf(pl)
+	c.trace = p.traceOf(pl, m.Time)
 	c.trace.refs++
+	c.trace.calls++
 }
 
 func (p *Pairer) timeoutOf(m *Message) time.Duration {
@@ -113,7 +114,7 @@ func (p *Pairer) timeoutOf(m *Message) time.Duration {
 func (p *Pairer) learnRequest(m *Message) processRef {
 	conn := p.processes.connection(m.Connection, m.Time)
 	if m.Point == Published {
-		if m.ReplyTo != "" {
+		if m.ReplyTo != "" && !m.ReplyElsewhere {
 			reply := p.processes.replyQueue(m.VHost, m.ReplyTo, m.Time)
 			if !conn.known() {
 				conn = reply
@@ -141,8 +142,8 @@ func (p *Pairer) published(t *Tracer, c *call, m *Message) {
 	w := lastWork{trace: c.trace.id, time: m.Time}
 	if c.cause != nil {
 		c.cause.pins++
-		p.traces.touch(c.cause, m.Time)
-		w.parent, w.service = c.cause.span, c.cause.service
+		p.caused(c.cause, m.Time)
+		w.parent, w.service = c.cause.span, c.cause.role.service
 	}
 	p.processes.worked(c.sender, w)
 }
@@ -157,7 +158,7 @@ func (p *Pairer) delivered(t *Tracer, c *call, m *Message, receiver processRef) 
 	ids := c.ids()
 	c.work = &activity{
 		span: ids.id(serverDomain), request: ids.id(clientDomain), seq: c.seq, receiver: receiver, sender: c.sender,
-		delivered: m.Time, route: c.route, service: c.servedBy(), ignored: l.ignore,
+		delivered: m.Time, role: p.roles.get(c.route.topic, c.servedBy()), ignored: l.ignore,
 	}
 	if c.cause != nil {
 		c.work.under = c.cause.span

@@ -144,14 +144,12 @@ func (p *Pairer) close(c *call) {
 	if c.context != nil {
 		c.context.last = max(c.context.last, c.lastReply) // the wait for a reply is no quiet gap
 	}
-	if c.cause != nil {
-		c.cause.pins--
-		p.traces.touch(c.cause, max(c.lastReply, c.begun()))
-	}
+	p.resume(c, max(c.lastReply, c.begun()))
 	if c.work != nil {
 		p.traces.end(&p.processes, c.work, max(c.lastReply, c.work.delivered))
 	}
 	if c.trace != nil {
+		c.trace.calls--
 		p.traces.release(c.trace)
 	}
 	p.calls.remove(c)

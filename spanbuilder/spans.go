@@ -46,7 +46,7 @@ func (p *Pairer) parent(o origin, tr *trace, m sending, pinned *activity) origin
 	if a == nil {
 		return o
 	}
-	return origin{parent: a.span, service: a.service, exact: true, guessed: o.guessed || !sure}
+	return origin{parent: a.span, service: a.role.service, exact: true, guessed: o.guessed || !sure}
 }
 
 // caller names the service that sent a message: the topic that its process serves, else the service of the span
@@ -65,14 +65,17 @@ func (p *Pairer) callerOr(sender processRef, parent origin, exchange string) str
 	case s != "":
 		return s
 	case exchange != "" && !strings.HasSuffix(exchange, "_fanout"):
+		p.nameless = localSide
 		return exchange
 	}
+	p.nameless = localSide
 	return "rpc"
 }
 
 // clientSpan emits the caller's side of c. end zero is unknown.
 func (p *Pairer) clientSpan(t *Tracer, c *call, end int64, fault string, incomplete bool) {
 	parent := p.parentOf(c)
+	p.resume(c, max(end, c.lastReply, c.begun()))
 	if end != 0 && fault != "timeout" {
 		p.processes.worked(c.sender, lastWork{trace: c.trace.id, parent: parent.parent, service: parent.service, time: end})
 	}
@@ -82,7 +85,7 @@ func (p *Pairer) clientSpan(t *Tracer, c *call, end int64, fault string, incompl
 		return
 	}
 	begin := c.times[requestPublished]
-	s, room := p.start(l, c.trace.id, c.trace.sampled, c.trace.debug)
+	s, room := p.start(l, c.trace)
 	s.Kind, s.ID, s.Parent = span.KindClient, c.ids().id(clientDomain), parent.parent
 	s.Start, s.Duration, s.Error = begin, length(begin, end), fault
 	s.Local.Service = p.callerOr(c.sender, parent, c.route.exchange)
@@ -116,7 +119,7 @@ func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
 		p.count.ignored.Add(1)
 		return
 	}
-	s, room := p.start(l, c.trace.id, c.trace.sampled, c.trace.debug)
+	s, room := p.start(l, c.trace)
 	s.Kind, s.ID = span.KindServer, c.ids().id(serverDomain)
 	parent := p.parentOf(c)
 	if s.Parent = c.ids().id(clientDomain); !c.seen(requestPublished) {
@@ -127,7 +130,9 @@ func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
 		s.Duration, s.Error = length(s.Start, c.times[replyPublished]), c.fault
 	}
 	s.Local.Service = c.servedBy()
-	s.Remote.Service = p.caller(c.sender, parent)
+	if s.Remote.Service = p.caller(c.sender, parent); s.Remote.Service == "" {
+		p.nameless = remoteSide
+	}
 	if c.seen(requestPublished) {
 		s.Timers = room.timer("queue_wait", length(c.times[requestPublished], s.Start))
 	}
@@ -154,7 +159,7 @@ func (p *Pairer) producerSpan(t *Tracer, m *Message, c *cast, fault string) {
 	parent := p.parent(c.origin, tr, c.sending(), nil)
 	if tr != nil && parent != c.origin {
 		c.under = parent.parent
-		p.touched(tr, parent.parent, m.Time)
+		p.causedBy(tr, parent.parent, m.Time)
 	}
 	p.processes.worked(c.sender, lastWork{trace: c.place.trace, parent: parent.parent, service: parent.service, time: m.Time})
 	l := t.label(r, "", fault)
@@ -204,18 +209,17 @@ func (p *Pairer) sentBy(s *span.Span, m *Message, c *cast, r *route, parent orig
 	}
 }
 
-func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key, r *route) label {
-	l := t.label(r, m.Queue, "")
+func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key, l label, work *activity) {
 	if l.ignore {
 		p.count.ignored.Add(1)
-		return l
+		return
 	}
-	s, room := p.oneWaySpan(m, l, c, r)
+	s, room := p.oneWaySpan(m, l, c, p.routes.get(m))
 	s.Kind, s.ID, s.Parent = span.KindConsumer, ids.id(consumerDomain), c.ids.id(producerDomain)
 	if c.anonymous && c.published == 0 {
 		s.Parent = c.origin.parent // its publish cannot be found, should it come
 	}
-	s.Local.Service = servedBy(l, r.topic)
+	s.Local.Service = work.role.service
 	s.Remote.Service = p.processes.label(c.sender)
 	s.Notes = room.note("received", m.Time)
 	if c.published != 0 {
@@ -231,13 +235,12 @@ func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key, r *route)
 		p.count.guessedParents.Add(1)
 		s.Tags = append(s.Tags, span.Tag{Key: "calltap.parent", Value: "guessed"})
 	}
-	p.emit(t)
-	return l
+	p.awaitEnd(t, work)
 }
 
 // oneWaySpan begins a span that is a moment.
 func (p *Pairer) oneWaySpan(m *Message, l label, c *cast, r *route) (*span.Span, *room) {
-	s, room := p.start(l, c.place.trace, c.place.sampled, c.place.debug)
+	s, room := p.start(l, p.homeOf(c.place, m.Time))
 	p.ruled = l.service
 	s.Start = m.Time
 	request, _ := ParseRequestID(m.RequestID)
@@ -246,9 +249,9 @@ func (p *Pairer) oneWaySpan(m *Message, l label, c *cast, r *route) (*span.Span,
 }
 
 // start clears p.out for the next span and gives it room for its slices, in one allocation.
-func (p *Pairer) start(l label, id span.TraceID, sampled, debug bool) (*span.Span, *room) {
-	p.out = span.Span{TraceID: id, Sampled: sampled, Debug: debug, Name: l.name, Key: l.key}
-	p.extra = l.extra
+func (p *Pairer) start(l label, home *trace) (*span.Span, *room) {
+	p.out = span.Span{Name: l.name, Key: l.key}
+	p.extra, p.home, p.nameless = l.extra, home, neither
 	return &p.out, new(room)
 }
 

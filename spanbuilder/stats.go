@@ -37,6 +37,12 @@ type PairerStats struct {
 	Adopted        int64 `json:"adopted"`         // messages with a foreign or no id that joined their sender's trace
 	Unlinked       int64 `json:"unlinked"`        // requests that told no trace and got one of their own
 	Conflicts      int64 `json:"conflicts"`       // connection names that changed hands
+
+	Held         int64 `json:"held"`           // spans that wait for their work's end, or for an HTTP response, now
+	AfterEnd     int64 `json:"after_end"`      // messages and replies caused by one-way work whose inferred end had been told
+	EndsGivenUp  int64 `json:"ends_given_up"`  // ends not inferred because too many spans were held
+	Joined       int64 `json:"joined"`         // traces that an HTTP response's request id joined to its request
+	JoinsGivenUp int64 `json:"joins_given_up"` // traces emitted early because too many spans were held
 }
 
 type counters struct {
@@ -46,6 +52,7 @@ type counters struct {
 	duplicates, incomplete, evicted, superseded, forgotten    atomic.Int64
 	invalid, orphanReplies, orphanDeliveries, lostDeliveries  atomic.Int64
 	lostReplies, guessedParents, adopted, unlinked, conflicts atomic.Int64
+	held, afterEnd, endsGivenUp, joined, joinsGivenUp         atomic.Int64
 }
 
 // Stats returns the counts. It alone may be called from another goroutine.
@@ -63,5 +70,7 @@ func (p *Pairer) Stats() PairerStats {
 		OrphanDeliveries: c.orphanDeliveries.Load(), LostDeliveries: c.lostDeliveries.Load(),
 		LostReplies: c.lostReplies.Load(), GuessedParents: c.guessedParents.Load(),
 		Adopted: c.adopted.Load(), Unlinked: c.unlinked.Load(), Conflicts: c.conflicts.Load(),
+		Held: c.held.Load(), AfterEnd: c.afterEnd.Load(), EndsGivenUp: c.endsGivenUp.Load(),
+		Joined: c.joined.Load(), JoinsGivenUp: c.joinsGivenUp.Load(),
 	}
 }

@@ -4,14 +4,18 @@ import "github.com/calltap/calltap/span"
 
 // trace is a trace with something open in it: a call, or work that may cause further messages.
 type trace struct {
-	id         span.TraceID
+	id         span.TraceID // by which its messages find it
+	as         span.TraceID // of its spans; differs from id if a table told that these are one
 	sampled    bool
 	debug      bool
-	user       bool // somebody asked for it: it is no periodic task and no loner
-	gone       bool // evicted: its calls end as usual, but have no trace-mates any more
-	refs       int  // open calls and activities; with none, it is forgotten
+	user       bool  // somebody asked for it: it is no periodic task and no loner
+	gone       bool  // evicted: its calls end as usual, but have no trace-mates any more
+	awaits     bool  // its as is not known yet; see join.go
+	refs       int32 // open calls, activities, and held spans as one; with none, it is forgotten
+	calls      int32 // that are open
+	works      int32
 	work       *activity
-	works      int
+	join       *join  // of one that awaits, or did
 	prev, next *trace // by last use
 }
 
@@ -44,7 +48,7 @@ func (s *traceTable) add(p *processes, id span.TraceID) *trace {
 		s.count.forgotten.Add(1)
 		s.evict(p, s.oldest)
 	}
-	t := &trace{id: id}
+	t := &trace{id: id, as: id}
 	s.byID[id] = t
 	s.link(t)
 	s.count.traces.Store(int64(len(s.byID)))
