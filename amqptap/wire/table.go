@@ -123,9 +123,14 @@ func (v Value) Text() string {
 	return text(v.Data)
 }
 
-// Int is an integer of any type.
+// Int is an integer of any type, or a truth value as 0 or 1.
 func (v Value) Int() (n int64, ok bool) {
 	switch v.Type {
+	case 't':
+		if v.Data[0] != 0 {
+			return 1, true
+		}
+		return 0, true
 	case 'b':
 		return int64(int8(v.Data[0])), true
 	case 'B':
