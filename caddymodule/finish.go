@@ -34,6 +34,7 @@ func (q *request) end(r *http.Request, o outcome) {
 		st.requests.leave()
 	}()
 	q.ended = true
+	q.linkResponse()
 	took := time.Since(q.start)
 	status, class := q.verdict(r, o)
 	grpc := q.grpcStatus(r)

@@ -119,6 +119,7 @@ func (p *Pairer) await(t *Tracer, home *trace) {
 		home.refs++
 		p.awaiting.push(home, home.join.last)
 	}
+	p.heard(home, p.now)
 	home.join.spans.push(h)
 	p.awaited++
 }

@@ -71,6 +71,7 @@ func (o PairerOptions) withDefaults() PairerOptions {
 // same spans whenever it is replayed.
 type Pairer struct {
 	opts      PairerOptions
+	now       int64  // of the message at hand
 	seq       uint64 // of the message at hand; orders causes without trusting clocks
 	calls     callTable
 	casts     castTable
@@ -119,7 +120,7 @@ func (p *Pairer) Observe(t *Tracer, m *Message) {
 		return
 	}
 	p.Advance(t, m.Time)
-	p.seq++
+	p.seq, p.now = p.seq+1, m.Time
 	switch m.Form {
 	case FormCall:
 		if m.ReplyTo == "" && m.ID == "" {
