@@ -12,6 +12,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/calltap/calltap/amqptap/wire"
 )
 
 // firehoseExchange is where RabbitMQ publishes a copy of each message of a vhost, if told to
@@ -28,12 +30,13 @@ const (
 
 // session is one connection with its channel, its queue and its consumer.
 type session struct {
-	raw        net.Conn
+	raw        *wire.Socket
 	conn       *amqp.Connection
 	ch         *amqp.Channel
 	queue      string
-	deliveries <-chan amqp.Delivery
-	closed     chan *amqp.Error // why the channel ended; closed without a value if the tap ended it
+	consumer   *consumer
+	deliveries <-chan amqp.Delivery // of a reader "inplace" there come none, but it is closed at the end
+	closed     chan *amqp.Error     // why the channel ended; closed without a value if the tap ended it
 }
 
 // connect makes a session, or says what stands against it.
@@ -45,9 +48,10 @@ func (t *tap) connect(ctx context.Context) (*session, *trouble) {
 	// The library's calls know no context, but they end with their socket.
 	release := context.AfterFunc(ctx, func() { raw.Close() })
 	defer release()
-	s := &session{raw: raw}
+	s := &session{raw: wire.NewSocket(raw, &t.counters.bytes)}
+	s.consumer = t.newConsumer(s)
 	if err := t.handshake(ctx, s); err != nil {
-		raw.Close()
+		raw.Close() // nothing was consumed yet
 		return nil, t.diagnose(connecting, "", err)
 	}
 	if tr := t.subscribe(s); tr != nil {
@@ -63,12 +67,12 @@ func (t *tap) dial(ctx context.Context) (net.Conn, error) {
 }
 
 // handshake opens TLS, if asked for, and AMQP. It must end in time: amqp091-go lifts this deadline when
-// the connection is open and has heartbeats instead.
+// the connection is open, and heartbeats take its place.
 func (t *tap) handshake(ctx context.Context, s *session) (err error) {
 	if err := s.raw.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return err
 	}
-	conn := s.raw
+	var conn net.Conn = s.raw
 	if t.URI.Scheme == "amqps" {
 		c, err := t.TLS.load(t.URI.Host)
 		if err != nil {
@@ -80,10 +84,14 @@ func (t *tap) handshake(ctx context.Context, s *session) (err error) {
 		}
 		conn = secure
 	}
+	if t.Reader != "library" {
+		conn = s.consumer.beneath(conn)
+	}
 	s.conn, err = amqp.Open(conn, t.config())
 	if err != nil {
 		return err
 	}
+	s.raw.Expect(s.conn.Config.Heartbeat)
 	s.ch, err = s.conn.Channel()
 	return err
 }
@@ -104,6 +112,7 @@ func (s *settings) config() amqp.Config {
 		SASL:       []amqp.Authentication{&toldWhy{auth, properties}},
 		Vhost:      s.URI.Vhost,
 		ChannelMax: 1,
+		FrameSize:  wire.MaxFrame,
 		Heartbeat:  s.Heartbeat,
 		Locale:     "en_US",
 		Properties: properties,
@@ -157,8 +166,8 @@ func (t *tap) subscribe(s *session) *trouble {
 	if err != nil {
 		return t.diagnose(declaring, "", err)
 	}
-	// Unacknowledged messages do not count in x-max-length, and without prefetch amqp091-go
-	// keeps any number of them, so this bounds the broker's memory and ours.
+	// Unacknowledged messages do not count in x-max-length, and without prefetch amqp091-go, where it is the
+	// reader, keeps any number of them. So this bounds the broker's memory and ours.
 	if err := s.ch.Qos(t.Prefetch, 0, false); err != nil {
 		return t.diagnose(consuming, "", err)
 	}
@@ -195,4 +204,5 @@ func (s *session) close() {
 		_ = s.conn.CloseDeadline(time.Now().Add(closeTimeout)) // the broker cleans up either way
 	}
 	s.raw.Close()
+	s.consumer.stop()
 }

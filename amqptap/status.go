@@ -24,6 +24,7 @@ type Status struct {
 	Connects int64 `json:"connects"`
 	Failures int64 `json:"failures"` // attempts that failed and connections that were lost
 
+	Bytes           int64                       `json:"bytes"` // read from the broker, or of TLS what it came in
 	Published       int64                       `json:"published"`
 	Delivered       int64                       `json:"delivered"`
 	Dialects        map[string]map[string]int64 `json:"dialects"`     // by dialect and verdict
@@ -42,6 +43,7 @@ type counters struct {
 	badContext, panics      atomic.Int64
 	connects, failures      atomic.Int64
 	lastEvent               atomic.Int64 // Unix microseconds
+	bytes                   atomic.Int64 // read from the broker
 	verdicts                map[string]*[dialect.NumVerdicts]atomic.Int64
 }
 
@@ -113,6 +115,7 @@ func (t *tap) status() Status {
 		Broker:          t.broker(),
 		Connects:        t.counters.connects.Load(),
 		Failures:        t.counters.failures.Load(),
+		Bytes:           t.counters.bytes.Load(),
 		Published:       t.counters.published.Load(),
 		Delivered:       t.counters.delivered.Load(),
 		Dialects:        map[string]map[string]int64{},
