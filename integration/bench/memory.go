@@ -73,7 +73,7 @@ func (r *rig) openCallMemory(ctx context.Context, up *upstream, bare float64) er
 	}
 	defer statsd.close()
 	x, err := r.startSubject(ctx, "memory-tap", up.addr(), smallRequest,
-		tapSite(fmt.Sprintf("http://127.0.0.1:%d/api/v2/spans", dead), statsd.addr(), node.URL()))
+		tapSite(fmt.Sprintf("http://127.0.0.1:%d/api/v2/spans", dead), statsd.addr(), tapOf(node.URL(), "firehose")))
 	if err != nil {
 		return err
 	}
