@@ -48,7 +48,7 @@ type call struct {
 	timedOut     bool
 	gaveUp       bool // on points that should have been seen before the reply
 	redelivered  bool
-	resumed      bool // its caller waits no longer
+	waiting      bool // its caller awaits the reply
 	direct       bool // the reply goes to RabbitMQ's direct reply-to
 }
 

@@ -112,14 +112,36 @@ func (p *Pairer) caused(a *activity, now int64) {
 	}
 }
 
+// suspend notes that c was sent, and that the work that sent it waits now.
+func (p *Pairer) suspend(c *call, now int64) {
+	c.waiting = true
+	d := doing{trace: c.trace.id, time: now, waits: 1}
+	if c.origin.exact {
+		c.cause = c.trace.workOf(c.origin.parent)
+	} else {
+		c.cause, _ = p.cause(c.trace, c.sending())
+	}
+	if c.cause != nil {
+		d.parent, d.service = c.cause.span, c.cause.role.service
+		c.cause.pins++
+		p.caused(c.cause, now)
+	}
+	p.processes.worked(c.sender, d)
+}
+
 // resume notes that the caller of c goes on with its own work: it has its answer, or waits no longer.
 func (p *Pairer) resume(c *call, now int64) {
-	if c.cause == nil || c.resumed {
+	if !c.waiting {
 		return
 	}
-	c.resumed = true
-	c.cause.pins--
-	p.caused(c.cause, now)
+	c.waiting = false
+	under := span.ID(0)
+	if c.cause != nil {
+		under = c.cause.span
+		c.cause.pins--
+		p.caused(c.cause, now)
+	}
+	p.processes.resumed(c.sender, c.trace.id, under, now)
 }
 
 // endQuiet emits the spans of the works that caused nothing since before and wait for nothing.

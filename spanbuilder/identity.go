@@ -42,6 +42,7 @@ const (
 	traceHighDomain
 	traceLowDomain
 	saltDomain
+	processDomain
 )
 
 func (k key) id(domain uint64) span.ID {

@@ -20,13 +20,9 @@ type origin struct {
 	guessed bool   // the trace itself was inferred
 }
 
-const (
-	// adoptWithin is how shortly before a message with a foreign id its sender must have been at work on the
-	// trace that the message is then counted to.
-	adoptWithin = int64(100e3)
-	// adoptClear is how long the sender must have been at work on that trace alone.
-	adoptClear = int64(1e6)
-)
+// adoptWithin is how shortly before a message with a foreign id its sender must have been at work on the
+// trace that the message is then counted to.
+const adoptWithin = int64(100e3)
 
 // locate finds the trace of a request, by the first of these that it carries:
 //
@@ -101,26 +97,27 @@ func (p *Pairer) locateByRequestID(t *Tracer, m *Message, id span.TraceID, sende
 	return p.decide(t, m, ctx.trace, false), origin{}, ctx
 }
 
-// adopt returns the user's trace that a message without a user surely belongs to, as far as the clock and its
-// sender can tell: the sender was at work on that trace, and on no other, up to the moment. An id
-// that was ever seen out of such work is a heartbeat's, and is never adopted.
+// adopt returns the user's trace that a message without a user most likely belongs to, as far as the clock and its
+// sender can tell: of the works that the sender had and that waited for nothing, the one of which something was seen last was
+// for that trace, and that was up to the moment. An id that was ever seen while its sender had nothing to do, or could only
+// wait, is a heartbeat's, and is never adopted.
 func (p *Pairer) adopt(m *Message, ctx *context, sender processRef) (*trace, origin) {
 	proc := p.processes.find(sender)
 	if m.Point != Published || proc == nil {
 		return nil, origin{}
 	}
-	last := &proc.set.last
-	if m.Time-proc.set.before > adoptWithin {
+	last := proc.set.log.latest()
+	if m.Time-proc.set.before > adoptWithin || last == nil {
 		ctx.alone = true
 	}
-	if ctx.alone || last.parent == 0 || m.Time-last.time > adoptWithin || last.time-last.other < adoptClear {
+	if ctx.alone || last.parent == 0 || m.Time-last.time > adoptWithin {
 		return nil, origin{}
 	}
 	tr := p.traces.get(last.trace)
 	if tr == nil || !tr.user {
 		return nil, origin{}
 	}
-	return tr, origin{parent: last.parent, service: last.service, guessed: true}
+	return tr, origin{parent: last.parent, service: last.service, exact: true, guessed: true}
 }
 
 func (p *Pairer) decide(t *Tracer, m *Message, id span.TraceID, user bool) place {
@@ -172,26 +169,50 @@ type sending struct {
 }
 
 // cause returns the work from which a message was most likely sent: of the works of its trace that were
-// going on then, the latest delivered whose receiver is surely the message's sender, else of those whose
-// receiver may be. sure tells which.
-func (p *Pairer) cause(tr *trace, m sending) (best *activity, sure bool) {
+// going on then, the likeliest whose receiver is surely the message's sender, else of those whose
+// receiver may be. rank tells which.
+func (p *Pairer) cause(tr *trace, m sending) (best *activity, rank int) {
 	if tr == nil {
-		return nil, false
+		return nil, never
 	}
-	rank := 0
 	for a := tr.work; a != nil; a = a.next {
 		if a.request == m.id && a.seq != m.seq {
-			return nil, false // published again, after it was forgotten: perhaps out of its own work
+			return nil, never // published again, after it was forgotten: perhaps out of its own work
 		}
 		if a.ignored || a.seq >= m.seq || a.delivered > m.at || a.ended && a.last < m.at {
 			continue
 		}
 		r := p.likelihood(a, m.by)
-		if r > rank || r == rank && r > 0 && a.delivered > best.delivered {
+		if r > rank || r == rank && r > never && a.likelier(best) {
 			best, rank = a, r
 		}
 	}
-	return best, rank == surely
+	return best, rank
+}
+
+// likelier reports whether a is a likelier cause than b for all that their traffic tells: a work that awaits a reply sends
+// nothing, as a rule, and of two that could, the one that just began or got an answer does.
+func (a *activity) likelier(b *activity) bool {
+	if (a.pins == 0) != (b.pins == 0) {
+		return a.pins == 0
+	}
+	return a.seen() > b.seen()
+}
+
+// seen is when something was last seen of a.
+func (a *activity) seen() int64 { return max(a.delivered, a.last) }
+
+// workOf returns the activity whose span a message of tr names as its parent, nil if that is not known.
+func (tr *trace) workOf(id span.ID) *activity {
+	if tr == nil || id == 0 {
+		return nil
+	}
+	for a := tr.work; a != nil; a = a.next {
+		if a.span == id {
+			return a
+		}
+	}
+	return nil
 }
 
 // How likely it is that a message came out of a work.
@@ -218,18 +239,9 @@ func (p *Pairer) likelihood(a *activity, sender processRef) int {
 		return maybe
 	case s.set.label != "" && s.set.label != a.role.topic:
 		return hardly // it serves something else, though a process may serve several topics
-	case a.under != 0 && s.set.last.trace == a.trace.id && s.set.last.parent == a.under:
+	}
+	if d := s.set.log.inTrace(a.trace.id); d != nil && a.under != 0 && d.parent == a.under {
 		return hardly // it was at work on what caused the work at hand, so it would have sent that to itself
 	}
 	return maybe
-}
-
-// causedBy notes that the work with that span id caused something.
-func (p *Pairer) causedBy(tr *trace, id span.ID, now int64) {
-	for a := tr.work; a != nil; a = a.next {
-		if a.span == id {
-			p.caused(a, now)
-			return
-		}
-	}
 }

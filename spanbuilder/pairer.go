@@ -109,6 +109,7 @@ func NewPairer(o PairerOptions) *Pairer {
 	p.processes.init(o.MaxProcesses, &p.count)
 	p.contexts.init()
 	p.pool.count = &p.count
+	p.processes.identify = o.Identify
 	return p
 }
 

@@ -138,14 +138,7 @@ func (p *Pairer) published(t *Tracer, c *call, m *Message) {
 		c.serverOut = !c.seen(requestDelivered)
 		return
 	}
-	c.cause, _ = p.cause(c.trace, c.sending())
-	w := lastWork{trace: c.trace.id, time: m.Time}
-	if c.cause != nil {
-		c.cause.pins++
-		p.caused(c.cause, m.Time)
-		w.parent, w.service = c.cause.span, c.cause.role.service
-	}
-	p.processes.worked(c.sender, w)
+	p.suspend(c, m.Time)
 }
 
 func (p *Pairer) delivered(t *Tracer, c *call, m *Message, receiver processRef) {

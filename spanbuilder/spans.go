@@ -39,14 +39,17 @@ func (p *Pairer) parent(o origin, tr *trace, m sending, pinned *activity) origin
 	if o.exact {
 		return o
 	}
-	a, sure := p.cause(tr, m)
-	if a == nil && pinned != nil && p.likelihood(pinned, m.by) != never {
-		a = pinned // it is remembered no more, but was there
+	a, rank := p.cause(tr, m)
+	if pinned != nil {
+		// It was the likeliest by what was going on then; only who is who can tell better now.
+		if r := p.likelihood(pinned, m.by); r != never && r >= rank {
+			a, rank = pinned, r
+		}
 	}
 	if a == nil {
 		return o
 	}
-	return origin{parent: a.span, service: a.role.service, exact: true, guessed: o.guessed || !sure}
+	return origin{parent: a.span, service: a.role.service, exact: true, guessed: o.guessed || rank != surely}
 }
 
 // caller names the service that sent a message: the topic that its process serves, else the service of the span
@@ -76,9 +79,6 @@ func (p *Pairer) callerOr(sender processRef, parent origin, exchange string) str
 func (p *Pairer) clientSpan(t *Tracer, c *call, end int64, fault string, incomplete bool) {
 	parent := p.parentOf(c)
 	p.resume(c, max(end, c.lastReply, c.begun()))
-	if end != 0 && fault != "timeout" {
-		p.processes.worked(c.sender, lastWork{trace: c.trace.id, parent: parent.parent, service: parent.service, time: end})
-	}
 	l := p.resolve(t, c, fault)
 	if l.ignore {
 		p.count.ignored.Add(1)
@@ -157,11 +157,11 @@ func (p *Pairer) producerSpan(t *Tracer, m *Message, c *cast, fault string) {
 	r := p.routes.get(m)
 	tr := p.traces.get(c.place.trace)
 	parent := p.parent(c.origin, tr, c.sending(), nil)
-	if tr != nil && parent != c.origin {
-		c.under = parent.parent
-		p.causedBy(tr, parent.parent, m.Time)
+	if a := tr.workOf(parent.parent); a != nil {
+		c.under = a.span
+		p.caused(a, m.Time)
 	}
-	p.processes.worked(c.sender, lastWork{trace: c.place.trace, parent: parent.parent, service: parent.service, time: m.Time})
+	p.processes.worked(c.sender, doing{trace: c.place.trace, parent: c.under, service: parent.service, time: m.Time})
 	l := t.label(r, "", fault)
 	if l.ignore {
 		p.count.ignored.Add(1)
