@@ -151,9 +151,6 @@ func (v Value) Int() (n int64, ok bool) {
 
 // Truth is a flag, which RabbitMQ's firehose writes as an integer.
 func (v Value) Truth() bool {
-	if v.Type == 't' {
-		return v.Data[0] != 0
-	}
 	n, _ := v.Int()
 	return n != 0
 }
