@@ -2,11 +2,14 @@ package spanbuilder
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -167,5 +170,88 @@ func TestLinksAndParentsOfTheCapturesAreTheTruth(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// parallel makes n copies of a capture, each a request of its own among the same processes, gap microseconds apart.
+func parallel(messages []Message, facts []fact, n int, gap int64) ([]Message, []fact) {
+	var all []Message
+	var truth []fact
+	for i := range n {
+		own := func(id string) string {
+			if len(id) < 8 {
+				return id
+			}
+			return id[:4] + fmt.Sprintf("%04x", i) + id[8:] // of a request id, the first half of its first field
+		}
+		shift := gap * int64(i)
+		for _, m := range messages {
+			m.Time += shift
+			m.ID = own(m.ID)
+			if m.UserID != "" {
+				m.RequestID, m.GlobalRequestID = own(m.RequestID), own(m.GlobalRequestID)
+			}
+			all = append(all, m)
+		}
+		for _, f := range facts {
+			f.published += shift
+			f.id, f.parent, f.request = own(f.id), own(f.parent), own(f.request)
+			truth = append(truth, f)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Message) int { return cmp.Compare(a.Time, b.Time) })
+	return all, truth
+}
+
+// Five boots at once on one host: all their works go on in the same processes, and what bears no id of a request, nova's
+// ComputeNode.save, may be any boot's. Its parent is a guess, and says so.
+func TestParallelBootsAreToldApart(t *testing.T) {
+	for _, name := range []string{"boot1", "boot1-noglobal", "boot1-notifications"} {
+		one, facts := capture(t, name), truth(t, name)
+		for _, known := range []bool{false, true} {
+			var sum, guesses int
+			var linked, requests int
+			for gap := int64(1009); gap < 60_000; gap += 2003 { // µs
+				messages, truth := parallel(one, facts, 5, gap)
+				o := PairerOptions{}
+				if known {
+					o.Identify = identified(messages, truth)
+				}
+				got, _ := replay(t, newTracer(t, nil), o, messages)
+				checkShape(t, got)
+				s := judge(t, got, truth)
+				require.Empty(t, s.sure, "gap %d", gap)
+				sum, guesses = sum+s.right, guesses+s.guessed
+				linked, requests = linked+s.linked, requests+s.requests
+			}
+			t.Logf("%s, names known %v: linked %d of %d (%.2f %%), parents right %.2f %%, guessed %.1f %%", name, known, linked, requests,
+				100*float64(linked)/float64(requests), 100*float64(sum)/float64(requests), 100*float64(guesses)/float64(requests))
+			require.GreaterOrEqual(t, float64(sum)/float64(requests), 0.95)
+			require.GreaterOrEqual(t, float64(linked)/float64(requests), 0.95)
+		}
+	}
+}
+
+// The captures of one run of nova, one after the other as they were made: what one shows of who is who helps the next.
+func TestWhoIsWhoIsRememberedFromOneRequestToTheNext(t *testing.T) {
+	var messages []Message
+	var facts []fact
+	for _, name := range []string{"boot1", "boot1-noglobal", "calls", "callfail", "bootfail", "calltimeout", "idle60"} {
+		messages, facts = append(messages, capture(t, name)...), append(facts, truth(t, name)...)
+	}
+	slices.SortStableFunc(messages, func(a, b Message) int { return cmp.Compare(a.Time, b.Time) })
+	for round, allowed := range []int{28, 16} { // the second: all again, an hour later. Nobody ever asked compute2, so it stays unknown
+		got, _ := replay(t, newTracer(t, nil), PairerOptions{}, messages)
+		if round == 1 {
+			again, later := parallel(messages, facts, 2, int64(time.Hour/time.Microsecond))
+			got, _ = replay(t, newTracer(t, nil), PairerOptions{}, again)
+			facts = later[len(facts):]
+		}
+		s := judge(t, got, facts)
+		t.Logf("round %d: %v", round+1, s)
+		require.Equal(t, s.requests, s.linked)
+		require.Zero(t, s.stray)
+		require.Empty(t, s.wrong)
+		require.LessOrEqual(t, s.guessed, allowed)
 	}
 }
