@@ -59,18 +59,49 @@ func (b *bodyText) textIn(s *scanner, member string) string {
 	}
 }
 
+// firstText reads the array that s stands on and keeps its first element, if that is a string.
+func (b *bodyText) firstText(s *scanner) (first string) {
+	if !s.openArray() {
+		s.value()
+		return ""
+	}
+	for n := 0; s.element(); n++ {
+		if n == 0 {
+			first = b.text(s)
+		} else {
+			s.value()
+		}
+	}
+	return first
+}
+
 // firstMember is the name of a JSON object's first member as it stands, nil if body begins no such object. It looks at
 // a few bytes, so that a dialect tells bodies that cannot be its own before it reads one.
 func firstMember(body []byte) []byte {
-	if len(body) == 0 || body[0] > '{' {
+	i := afterSpace(body, 0)
+	if i == len(body) || body[i] != '{' {
 		return nil
 	}
-	s := scanner{b: body[:min(len(body), 128)]}
-	if !s.open() {
+	i = afterSpace(body, i+1)
+	if i == len(body) || body[i] != '"' {
 		return nil
 	}
-	name, _ := s.key()
-	return name
+	name := body[i+1 : min(len(body), i+2+maxMember)]
+	end := bytes.IndexByte(name, '"')
+	if end < 0 {
+		return nil
+	}
+	return name[:end]
+}
+
+// maxMember is the longest name of a member by which a dialect knows its bodies.
+const maxMember = 24
+
+func afterSpace(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\t' || b[i] == '\r') {
+		i++
+	}
+	return i
 }
 
 // unusable is the verdict on a body that was recognised and in which the scan met a fault.

@@ -59,7 +59,11 @@ var registry = []struct {
 	{"oslo", func(s shared) Dialect { return &oslo{limits: s.limits} }},
 	{"nameko", func(s shared) Dialect { return &nameko{shared: s} }},
 	{"celery", func(s shared) Dialect { return &celery{shared: s} }},
+	{"masstransit", func(s shared) Dialect { return &massTransit{shared: s} }},
+	{"spring", func(s shared) Dialect { return &spring{shared: s} }},
+	{"moleculer", func(s shared) Dialect { return &moleculer{shared: s} }},
 	{"jsonrpc", func(s shared) Dialect { return &jsonrpc{shared: s} }},
+	{"direct", func(s shared) Dialect { return &direct{plain{shared: s}} }},
 	{"plain", func(s shared) Dialect { return &plain{shared: s} }},
 }
 

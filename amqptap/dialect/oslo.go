@@ -185,7 +185,7 @@ func (o *oslo) member(s *scanner, f osloField) {
 	case f == osloTimeout:
 		o.timeout = 0
 		if kind == kindLiteral && !isNull {
-			o.timeout = seconds(raw)
+			o.timeout = duration(raw, time.Second)
 		}
 	case f == osloFailure:
 		o.failure = ""
@@ -254,13 +254,13 @@ func (o *oslo) unescape(raw []byte, level uint) []byte {
 	return v
 }
 
-// seconds reads a JSON number.
-func seconds(raw []byte) time.Duration {
+// duration reads a JSON number of units; 0 is none or nonsense.
+func duration(raw []byte, unit time.Duration) time.Duration {
 	f, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil || !(f > 0) {
 		return 0
 	}
-	return time.Duration(min(f, maxTimeout.Seconds()) * float64(time.Second))
+	return time.Duration(min(f*float64(unit), float64(maxTimeout)))
 }
 
 // isBare reports whether members without an envelope make an oslo message.

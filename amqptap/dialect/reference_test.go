@@ -3,6 +3,7 @@ package dialect
 import (
 	"bytes"
 	"encoding/json"
+	"time"
 	"unicode/utf8"
 
 	"github.com/calltap/calltap/spanbuilder"
@@ -34,7 +35,7 @@ func reference(r *Record) (spanbuilder.Message, bool) {
 			return m, false
 		case f == osloTimeout:
 			if n, ok := v.(json.Number); ok {
-				o.timeout = seconds([]byte(n))
+				o.timeout = duration([]byte(n), time.Second)
 			}
 		case f == osloFailure && v != nil:
 			o.failure = "failure"

@@ -87,6 +87,27 @@ func (s *scanner) key() ([]byte, bool) {
 	return name, true
 }
 
+// element moves to the next element of the array that i is in. False means that the array is over (then i is
+// behind it) or that fault is set.
+func (s *scanner) element() bool {
+	if s.fault != faultNone {
+		return false
+	}
+	s.space()
+	if s.i < len(s.b) && s.b[s.i] == ',' {
+		s.i++
+		s.space()
+	}
+	if s.i >= len(s.b) {
+		return s.fail(faultEnd)
+	}
+	if s.b[s.i] == ']' {
+		s.i++
+		return false
+	}
+	return true
+}
+
 // atString reports whether the value at i is a string.
 func (s *scanner) atString() bool {
 	return s.i < len(s.b) && (s.b[s.i] == '"' || s.b[s.i] == '\\')
@@ -94,6 +115,15 @@ func (s *scanner) atString() bool {
 
 // atObject reports whether the value at i is an object.
 func (s *scanner) atObject() bool { return s.i < len(s.b) && s.b[s.i] == '{' }
+
+// openArray enters the array at i; false if there is none.
+func (s *scanner) openArray() bool {
+	if s.i < len(s.b) && s.b[s.i] == '[' {
+		s.i++
+		return true
+	}
+	return false
+}
 
 // value reads the member's value: the inside of a string as it stands, the text of a literal, or
 // nothing for an array or object, which is skipped.
