@@ -15,6 +15,8 @@ type cast struct {
 	under     span.ID // what caused it, zero if no RPC
 	newer     *cast
 
+	ofCall bool // it is the request of a call that is over
+
 	// Of a message without id; see anonymous.go.
 	anonymous bool
 	gone      bool
@@ -24,7 +26,15 @@ type cast struct {
 
 // sending is the publish of c.
 func (c *cast) sending() sending {
-	return sending{by: c.sender, id: c.ids.id(producerDomain), seq: c.seq, at: c.published}
+	return sending{by: c.sender, id: c.sent(), seq: c.seq, at: c.published}
+}
+
+// sent is the id of the span of its sender.
+func (c *cast) sent() span.ID {
+	if c.ofCall {
+		return c.ids.id(clientDomain)
+	}
+	return c.ids.id(producerDomain)
 }
 
 // castTable holds the casts of the last minute, the oldest out first.

@@ -114,10 +114,10 @@ func (p *Pairer) caused(a *activity, now int64) {
 
 // suspend notes that c was sent, and that the work that sent it waits now.
 func (p *Pairer) suspend(c *call, now int64) {
-	c.waiting = true
+	c.flags |= waiting
 	d := doing{trace: c.trace.id, time: now, waits: 1}
-	if c.origin.exact {
-		c.cause = c.trace.workOf(c.origin.parent)
+	if c.is(exactParent) {
+		c.cause = c.trace.workOf(c.parent)
 	} else {
 		c.cause, _ = p.cause(c.trace, c.sending())
 	}
@@ -131,10 +131,10 @@ func (p *Pairer) suspend(c *call, now int64) {
 
 // resume notes that the caller of c goes on with its own work: it has its answer, or waits no longer.
 func (p *Pairer) resume(c *call, now int64) {
-	if !c.waiting {
+	if !c.is(waiting) {
 		return
 	}
-	c.waiting = false
+	c.flags &^= waiting
 	under := span.ID(0)
 	if c.cause != nil {
 		under = c.cause.span

@@ -48,14 +48,15 @@ func FuzzObserve(f *testing.F) {
 		for i := range messages {
 			m := messages[i]
 			p.Observe(tracer, &m)
-			require.LessOrEqual(t, len(p.calls.byKey), 4)
+			require.LessOrEqual(t, p.calls.open(), 4)
 			require.LessOrEqual(t, len(p.traces.byID), 4)
 			require.LessOrEqual(t, len(p.casts.byKey), 4)
 			require.LessOrEqual(t, len(p.processes.nodes), 6)
 			checkTables(t, p)
 		}
 		p.Flush(tracer, t0)
-		require.Empty(t, p.calls.byKey)
+		require.Zero(t, p.calls.open())
+		require.Zero(t, p.calls.index.n)
 		require.Empty(t, p.calls.deadlines)
 		require.Empty(t, p.traces.byID)
 		require.Nil(t, p.traces.casts.oldest)
@@ -75,18 +76,43 @@ func newFuzzTracer() *Tracer {
 	return &t
 }
 
+// openCalls are the calls of all lanes, each checked to be in its own.
+func openCalls(p *Pairer) (all []*call) {
+	for lane := range p.calls.lanes.ends {
+		n := int32(0)
+		for at := p.calls.lanes.ends[lane].oldest; at != none; n++ {
+			c := p.calls.slab.at(at)
+			if int(c.lane) != lane {
+				panic("a call is in a lane that is not its own")
+			}
+			all = append(all, c)
+			at = c.newer
+		}
+		if n != p.calls.lanes.counts[lane] {
+			panic("a lane's count is wrong")
+		}
+	}
+	return all
+}
+
 // checkTables asserts that every list and count inside agrees with every other.
 func checkTables(t *testing.T, p *Pairer) {
-	n := 0
-	for c := p.calls.oldest; c != nil; c = c.newer {
-		n++
-		require.Same(t, c, p.calls.byKey[c.key])
-		require.Same(t, c, p.calls.deadlines[c.place])
+	open := openCalls(p)
+	keys := map[key]bool{}
+	for _, c := range open {
+		keys[c.key] = true
+		alike := p.calls.get(c.key)
+		for alike != c {
+			require.NotNil(t, alike)
+			alike = p.calls.next(alike)
+		}
+		require.Same(t, c, p.calls.slab.at(p.calls.deadlines[c.place]))
 	}
-	require.Len(t, p.calls.byKey, n)
-	require.Len(t, p.calls.deadlines, n)
+	require.Equal(t, len(keys), p.calls.index.n)
+	require.Len(t, open, p.calls.open())
+	require.Len(t, p.calls.deadlines, len(open))
 	for i := range p.calls.deadlines {
-		require.LessOrEqual(t, p.calls.deadlines[(max(i, 1)-1)/2].deadline, p.calls.deadlines[i].deadline)
+		require.False(t, p.calls.before(i, (max(i, 1)-1)/2))
 	}
 	casts := map[*activity]bool{}
 	for a := p.traces.casts.oldest; a != nil; a = a.after {
@@ -107,7 +133,7 @@ func checkTables(t *testing.T, p *Pairer) {
 				delete(casts, a)
 			}
 		}
-		for c := p.calls.oldest; c != nil; c = c.newer {
+		for _, c := range open {
 			if c.trace == tr {
 				refs++
 			}

@@ -103,13 +103,27 @@ type recentKeys struct{ sets [recentSets][4]uint64 }
 
 const recentSets = 4096
 
-func (r *recentKeys) add(k key) {
+// add remembers k, and whether it was answered.
+func (r *recentKeys) add(k key, answered bool) {
 	set := &r.sets[k.low%recentSets]
 	copy(set[1:], set[:3])
-	set[0] = k.high
+	set[0] = k.high &^ 1
+	if answered {
+		set[0] |= 1
+	}
 }
 
-func (r *recentKeys) has(k key) bool {
-	set := &r.sets[k.low%recentSets]
-	return set[0] == k.high || set[1] == k.high || set[2] == k.high || set[3] == k.high
+func (r *recentKeys) has(k key) bool { return r.find(k) != 0 }
+
+// answered reports whether a k that has knows was answered.
+func (r *recentKeys) answered(k key) bool { return r.find(k)&1 != 0 }
+
+// find returns the fingerprint that was kept of k, zero if there is none.
+func (r *recentKeys) find(k key) uint64 {
+	for _, have := range r.sets[k.low%recentSets] {
+		if have&^1 == k.high&^1 {
+			return have
+		}
+	}
+	return 0
 }

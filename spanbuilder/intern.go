@@ -10,9 +10,10 @@ const (
 
 // route is what all messages of one kind have in common, kept once however many calls are open.
 type route struct {
-	dialect, vhost, exchange, routingKey, topic, namespace, method string
-	form                                                           Form
-	args                                                           Args
+	dialect, vhost, exchange, routingKey, topic, server, namespace, method, sender string
+
+	form Form
+	args Args
 }
 
 // routeCache gives equal messages the same *route. When it is full it begins anew: routes in use live on
@@ -22,8 +23,8 @@ type routeCache map[route]*route
 func (c routeCache) get(m *Message) *route {
 	r := route{
 		dialect: clip(m.Dialect), vhost: clip(m.VHost), exchange: clip(m.Exchange),
-		routingKey: clip(m.RoutingKey), topic: clip(m.Topic),
-		namespace: clip(m.Namespace), method: clip(m.Method), form: m.Form,
+		routingKey: clip(m.RoutingKey), topic: clip(m.Topic), server: clip(m.Server),
+		namespace: clip(m.Namespace), method: clip(m.Method), sender: clip(m.Sender), form: m.Form,
 		args: m.Args[:min(len(m.Args), maxArgs)],
 	}
 	if found := c[r]; found != nil {
@@ -34,8 +35,8 @@ func (c routeCache) get(m *Message) *route {
 	}
 	kept := &route{
 		strings.Clone(r.dialect), strings.Clone(r.vhost), strings.Clone(r.exchange),
-		strings.Clone(r.routingKey), strings.Clone(r.topic),
-		strings.Clone(r.namespace), strings.Clone(r.method), r.form,
+		strings.Clone(r.routingKey), strings.Clone(r.topic), strings.Clone(r.server),
+		strings.Clone(r.namespace), strings.Clone(r.method), strings.Clone(r.sender), r.form,
 		Args(strings.Clone(string(r.args))),
 	}
 	c[*kept] = kept
@@ -85,11 +86,19 @@ func (c ownerCache) get(m *Message) *owner {
 }
 
 // textCache gives equal strings, such as queue names and exception classes, the same copy.
-type textCache map[string]string
+type textCache map[string]*string
 
 func (c textCache) get(s string) string {
 	if s == "" {
 		return ""
+	}
+	return *c.ref(s)
+}
+
+// ref returns the copy by its address, which takes less room; nil for "".
+func (c textCache) ref(s string) *string {
+	if s == "" {
+		return nil
 	}
 	s = clip(s)
 	if kept, ok := c[s]; ok {
@@ -99,8 +108,8 @@ func (c textCache) get(s string) string {
 		clear(c)
 	}
 	kept := strings.Clone(s)
-	c[kept] = kept
-	return kept
+	c[kept] = &kept
+	return &kept
 }
 
 // clip cuts a foreign string to what a span may hold, at a rune's end.

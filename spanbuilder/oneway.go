@@ -1,5 +1,7 @@
 package spanbuilder
 
+import "github.com/calltap/calltap/span"
+
 // oneWay takes a cast, a fanout or a notification. Its PRODUCER span is a moment, emitted at its publish;
 // each delivery is a CONSUMER below it. When the consumer's work ends cannot be seen: it stays a possible
 // cause of further messages for a while.
@@ -79,30 +81,60 @@ func (p *Pairer) produce(t *Tracer, m *Message, s *cast) {
 
 func (p *Pairer) consume(t *Tracer, m *Message, s *cast, receiver processRef) {
 	ids := s.ids.consumer(m.Queue)
-	if m.Redelivered {
+	switch {
+	case m.Redelivered:
 		p.count.redelivered.Add(1)
+	case m.DeadReason != "":
+		p.count.deadLettered.Add(1)
+	}
+	if m.Redelivered && p.takenUp(s, ids.id(consumerDomain), m, receiver) {
+		return
 	}
 	if uniqueID(m.ID) {
-		if p.recent.has(ids) {
+		switch {
+		case !p.recent.has(ids):
+		case m.DeadReason != "" && !m.Redelivered:
+			ids = ids.salted(m.Time) // it came back to the queue that it had left
+		default:
 			if !m.Redelivered {
 				p.count.duplicates.Add(1)
 			}
 			return
 		}
-		p.recent.add(ids)
+		p.recent.add(ids, false)
 	}
-	if s.published == 0 {
+	if s.published == 0 && !s.ofCall {
 		p.count.orphanDeliveries.Add(1)
 	}
 	r := p.routes.get(m)
-	l := t.label(r, m.Queue, "")
+	l := p.labels.get(t, r, p.texts.get(m.Queue), "")
 	a := &activity{
-		span: ids.id(consumerDomain), request: s.ids.id(producerDomain), seq: s.seq, receiver: receiver, sender: s.sender,
+		span: ids.id(consumerDomain), request: s.sent(), seq: s.seq, receiver: receiver, sender: s.sender,
 		under: s.under, delivered: m.Time, last: m.Time, cast: true,
-		role: p.roles.get(r.topic, servedBy(l, r.topic)), ignored: l.ignore,
+		role: p.roles.get(r.topic, l.servedBy()), ignored: l.ignore,
 	}
 	p.traces.begin(&p.processes, p.traceOf(s.place, m.Time), a)
 	p.consumerSpan(t, m, s, ids, l, a)
+}
+
+// takenUp notes on the span of a delivery that the same was delivered once more, if that span is there still.
+func (p *Pairer) takenUp(s *cast, id span.ID, m *Message, receiver processRef) bool {
+	tr := p.traces.get(s.place.trace)
+	if tr == nil {
+		return false
+	}
+	for a := tr.work; a != nil; a = a.next {
+		if a.span != id {
+			continue
+		}
+		a.receiver = receiver
+		if h := a.held; h != nil {
+			h.span.Tags = setTag(h.span.Tags, "redelivered", "true")
+			h.span.Notes = append(h.span.Notes, span.Note{Time: m.Time, Value: "redelivered"})
+		}
+		return true
+	}
+	return false
 }
 
 // mirrored takes a request that is seen at its publish alone: nothing of it is kept open.
@@ -116,7 +148,7 @@ func (p *Pairer) mirrored(t *Tracer, m *Message, k key, unique bool) {
 			p.again(m)
 			return
 		}
-		p.recent.add(k)
+		p.recent.add(k, false)
 	}
 	ids := k
 	if !unique {

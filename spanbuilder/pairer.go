@@ -9,8 +9,8 @@ import (
 // PairerOptions are the bounds of a Pairer. Zero values are the defaults.
 type PairerOptions struct {
 	// MaxOpen is how many calls may await their reply at once, and how many casts and traces are remembered
-	// beside them; default 100,000. The oldest is given up for one more: its halves are emitted as
-	// incomplete, and it is counted. An open call takes at most about 640 bytes.
+	// beside them; default 100,000. For one more, the oldest of whoever holds most is given up: its halves are
+	// emitted as incomplete, and it is counted. An open call takes about 350 bytes with all that belongs to it.
 	MaxOpen int
 	// DefaultTimeout ends calls that tell no timeout of their own; default 60 s.
 	DefaultTimeout time.Duration
@@ -82,6 +82,7 @@ type Pairer struct {
 	owners    ownerCache
 	texts     textCache
 	roles     roleCache
+	labels    labelCache
 	recent    recentKeys
 	count     counters
 	ends      heldList     // CONSUMER spans, whose work last caused something longest ago first
@@ -103,6 +104,7 @@ type Pairer struct {
 func NewPairer(o PairerOptions) *Pairer {
 	o = o.withDefaults()
 	p := &Pairer{opts: o, routes: routeCache{}, owners: ownerCache{}, texts: textCache{}, roles: roleCache{}}
+	p.labels.labels = map[labelKey]*label{}
 	p.calls.init(o.MaxOpen, &p.count)
 	p.casts.init(o.MaxOpen, &p.count)
 	p.traces.init(o.MaxOpen, &p.count)
@@ -134,7 +136,7 @@ func (p *Pairer) Observe(t *Tracer, m *Message) {
 	case FormReply:
 		p.reply(t, m)
 	case FormHeartbeat:
-		p.count.heartbeats.Add(1)
+		p.heartbeat(m)
 	default:
 		p.count.invalid.Add(1)
 	}
@@ -161,7 +163,7 @@ func (p *Pairer) Advance(t *Tracer, now int64) {
 // timed out by now is a timeout.
 func (p *Pairer) Flush(t *Tracer, now int64) {
 	p.Advance(t, now)
-	for c := p.calls.oldest; c != nil; c = p.calls.oldest {
+	for c := p.calls.soonest(); c != nil; c = p.calls.soonest() {
 		p.abandon(t, c)
 	}
 	for h := p.ends.oldest; h != nil; h = p.ends.oldest {

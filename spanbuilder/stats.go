@@ -16,16 +16,19 @@ type PairerStats struct {
 	Spans         int64 `json:"spans"`      // offered
 	Ignored       int64 `json:"ignored"`    // spans not made because a rule says so
 
-	Timeouts    int64 `json:"timeouts"`
-	Late        int64 `json:"late"` // replies after the timeout
-	Unroutable  int64 `json:"unroutable"`
-	Redelivered int64 `json:"redelivered"`
-	Duplicates  int64 `json:"duplicates"` // messages seen before at the same point
-	Incomplete  int64 `json:"incomplete"` // spans emitted without their end
-	Evicted     int64 `json:"evicted"`    // calls given up because the table was full
-	Superseded  int64 `json:"superseded"` // calls whose id was used again before they were answered
-	Forgotten   int64 `json:"forgotten"`  // casts, traces and processes dropped because a table was full
-	Invalid     int64 `json:"invalid"`    // messages without time, point, form or identity
+	Timeouts     int64 `json:"timeouts"`
+	Late         int64 `json:"late"` // replies after the timeout
+	Unroutable   int64 `json:"unroutable"`
+	Redelivered  int64 `json:"redelivered"`
+	Duplicates   int64 `json:"duplicates"`    // messages seen before at the same point
+	Undelivered  int64 `json:"undelivered"`   // calls that nobody took until their timeout
+	DeadLettered int64 `json:"dead_lettered"` // deliveries of messages that the broker moved to another queue
+	ExtraReplies int64 `json:"extra_replies"` // replies to a call that had one
+	Incomplete   int64 `json:"incomplete"`    // spans emitted without their end
+	Evicted      int64 `json:"evicted"`       // calls given up because the table was full
+	Superseded   int64 `json:"superseded"`    // calls whose id was used again before they were answered
+	Forgotten    int64 `json:"forgotten"`     // casts, traces and processes dropped because a table was full
+	Invalid      int64 `json:"invalid"`       // messages without time, point, form or identity
 
 	// Orphans are messages whose counterpart was never seen: lost by the broker's drop-head, or from before the start.
 	OrphanReplies    int64 `json:"orphan_replies"`    // a reply without its request
@@ -52,6 +55,7 @@ type counters struct {
 	duplicates, incomplete, evicted, superseded, forgotten    atomic.Int64
 	invalid, orphanReplies, orphanDeliveries, lostDeliveries  atomic.Int64
 	lostReplies, guessedParents, adopted, unlinked, conflicts atomic.Int64
+	undelivered, deadLettered, extraReplies                   atomic.Int64
 	held, afterEnd, endsGivenUp, joined, joinsGivenUp         atomic.Int64
 }
 
@@ -69,6 +73,7 @@ func (p *Pairer) Stats() PairerStats {
 		Invalid: c.invalid.Load(), OrphanReplies: c.orphanReplies.Load(),
 		OrphanDeliveries: c.orphanDeliveries.Load(), LostDeliveries: c.lostDeliveries.Load(),
 		LostReplies: c.lostReplies.Load(), GuessedParents: c.guessedParents.Load(),
+		Undelivered: c.undelivered.Load(), DeadLettered: c.deadLettered.Load(), ExtraReplies: c.extraReplies.Load(),
 		Adopted: c.adopted.Load(), Unlinked: c.unlinked.Load(), Conflicts: c.conflicts.Load(),
 		Held: c.held.Load(), AfterEnd: c.afterEnd.Load(), EndsGivenUp: c.endsGivenUp.Load(),
 		Joined: c.joined.Load(), JoinsGivenUp: c.joinsGivenUp.Load(),
