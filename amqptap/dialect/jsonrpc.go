@@ -37,7 +37,7 @@ func (j *jsonrpc) Decode(r *Record, m *spanbuilder.Message) Verdict {
 	isBatch := len(r.Body) > 1 && r.Body[0] == '['
 	first := r.Body
 	if isBatch {
-		first = trimSpace(first[1:])
+		first = first[1:]
 	}
 	if !isRPCMember(firstMember(first)) || len(r.Body) > j.limits.MaxBody {
 		return NotMine
@@ -160,13 +160,17 @@ func (j *jsonrpc) one(s *scanner, to *rpcMessage) {
 func (j *jsonrpc) idOf(s *scanner) string {
 	k, v, ok := s.value()
 	switch {
-	case !ok || k == kindNested || len(v) > maxField || k == kindLiteral && string(v) == "null":
+	case !ok || len(v) > maxField:
 		return ""
 	case k == kindString:
 		return j.str(v)
+	case k == kindLiteral && isNumber(v):
+		return view(v)
 	}
-	return view(v)
+	return ""
 }
+
+func isNumber(v []byte) bool { return len(v) > 0 && (v[0] == '-' || '0' <= v[0] && v[0] <= '9') }
 
 // errorOf is the name of an error that the specification has one for, else its code. What its message and data say is the
 // application's.
@@ -185,7 +189,11 @@ func (j *jsonrpc) errorOf(s *scanner) string {
 			break
 		}
 		isCode := j.name(name) == "code"
-		if k, v, ok := s.value(); ok && isCode && k == kindLiteral && len(v) <= 24 {
+		k, v, ok := s.value()
+		if !isCode || !ok {
+			continue
+		}
+		if code = ""; k == kindLiteral && len(v) <= 24 && isNumber(v) {
 			code = view(v)
 		}
 	}
@@ -205,7 +213,7 @@ func (j *jsonrpc) errorName(code string) string {
 		return "InvalidParams"
 	case "-32603":
 		return "InternalError"
-	case "", "null":
+	case "":
 		return "error"
 	}
 	start := len(j.scratch)
@@ -220,10 +228,4 @@ func isRPCMember(name []byte) bool {
 		return true
 	}
 	return false
-}
-
-func trimSpace(b []byte) []byte {
-	s := scanner{b: b}
-	s.space()
-	return b[s.i:]
 }
