@@ -57,8 +57,9 @@ func (c roleCache) get(topic, service string) *role {
 	if len(c) >= maxTexts {
 		clear(c)
 	}
-	c[r] = &r
-	return &r
+	kept := &role{topic, service} // not &r, which would be allocated at each call
+	c[r] = kept
+	return kept
 }
 
 // owner is on whose behalf a message was sent.
