@@ -28,32 +28,62 @@ const adoptWithin = int64(100e3)
 //
 //  1. trace headers
 //  2. an OpenStack global request id, which is the trace id by which its HTTP request entered
-//  3. an OpenStack request id
-//  4. nothing: its sender's only open call, else a trace of its own
+//  3. an OpenStack request id, which the response of its HTTP request shows (join.go)
+//  4. what its protocol tells of the tree of its calls (tree.go)
+//  5. nothing: its sender's only open call, else a trace of its own
 //
 // The context is that of (3) without a user, else nil.
 func (p *Pairer) locate(t *Tracer, m *Message, ids key, sender processRef) (place, origin, *context) {
-	if !m.Context.TraceID.IsZero() {
-		return p.locateByHeaders(t, m)
+	pl, o, ctx := p.locateByIDs(t, m, ids, sender)
+	p.rooted(m, pl, o)
+	return pl, o, ctx
+}
+
+func (p *Pairer) locateByIDs(t *Tracer, m *Message, ids key, sender processRef) (place, origin, *context) {
+	global, hasGlobal := ParseRequestID(m.GlobalRequestID)
+	if !m.Context.TraceID.IsZero() && !(hasGlobal && m.Context.SpanID == 0 && t.onlyKnows(global, m.Context.TraceID)) {
+		pl, o := p.locateByHeaders(t, m)
+		return pl, o, nil
 	}
-	if id, ok := ParseRequestID(m.GlobalRequestID); ok {
-		pl, o := p.locateByGlobalID(t, m, id)
+	if hasGlobal {
+		pl, o := p.locateByGlobalID(t, m, global)
 		return pl, o, nil
 	}
 	if id, ok := ParseRequestID(m.RequestID); ok {
 		return p.locateByRequestID(t, m, id, sender)
 	}
-	if a := p.processes.onlyWork(sender); a != nil && !a.trace.gone && !a.ignored {
-		p.count.adopted.Add(1)
-		tr := a.trace
-		return placeOf(tr),
-			origin{parent: a.span, service: a.role.service, exact: true, guessed: true}, nil
+	if pl, o, ok := p.locateByTree(t, m, sender); ok {
+		return pl, o, nil
+	}
+	if pl, o, ok := p.locateByCause(sender); ok {
+		return pl, o, nil
 	}
 	p.count.unlinked.Add(1)
 	return p.decide(t, m, ids.trace(), true), origin{}, nil
 }
 
-func (p *Pairer) locateByHeaders(t *Tracer, m *Message) (place, origin, *context) {
+// onlyKnows reports whether an HTTP request entered by one trace id and none by the other. osprofiler's names a trace of
+// osprofiler's, which no HTTP span of ours need belong to.
+func (t *Tracer) onlyKnows(one, other span.TraceID) bool {
+	_, knows := t.Links.Get(one)
+	if !knows {
+		return false
+	}
+	_, knows = t.Links.Get(other)
+	return !knows
+}
+
+// locateByCause takes the one call that the sender works on for the cause, if there is exactly one.
+func (p *Pairer) locateByCause(sender processRef) (place, origin, bool) {
+	a := p.processes.onlyWork(sender)
+	if a == nil || a.trace.gone || a.ignored {
+		return place{}, origin{}, false
+	}
+	p.count.adopted.Add(1)
+	return placeOf(a.trace), origin{parent: a.span, service: a.role.service, exact: true, guessed: true}, true
+}
+
+func (p *Pairer) locateByHeaders(t *Tracer, m *Message) (place, origin) {
 	pl := p.decide(t, m, m.Context.TraceID, true)
 	o := origin{parent: m.Context.SpanID, exact: m.Context.SpanID != 0}
 	if e, ok := t.Links.Get(m.Context.TraceID); ok {
@@ -65,7 +95,7 @@ func (p *Pairer) locateByHeaders(t *Tracer, m *Message) (place, origin, *context
 			o.service = e.Service
 		}
 	}
-	return pl, o, nil
+	return pl, o
 }
 
 func (p *Pairer) locateByGlobalID(t *Tracer, m *Message, id span.TraceID) (place, origin) {

@@ -113,6 +113,7 @@ func (p *Pairer) consume(t *Tracer, m *Message, s *cast, receiver processRef) {
 		under: s.under, delivered: m.Time, last: m.Time, cast: true,
 		role: p.roles.get(r.topic, l.servedBy()), ignored: l.ignore,
 	}
+	p.tree.begin(m.Work, a)
 	p.traces.begin(&p.processes, p.traceOf(s.place, m.Time), a)
 	p.consumerSpan(t, m, s, ids, l, a)
 }

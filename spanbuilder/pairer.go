@@ -78,6 +78,7 @@ type Pairer struct {
 	traces    traceTable
 	processes processes
 	contexts  contextTable
+	tree      tree
 	routes    routeCache
 	owners    ownerCache
 	texts     textCache
@@ -110,6 +111,7 @@ func NewPairer(o PairerOptions) *Pairer {
 	p.traces.init(o.MaxOpen, &p.count)
 	p.processes.init(o.MaxProcesses, &p.count)
 	p.contexts.init()
+	p.tree.init()
 	p.pool.count = &p.count
 	p.processes.identify = o.Identify
 	return p

@@ -165,6 +165,7 @@ func (p *Pairer) delivered(t *Tracer, c *call, m *Message, receiver processRef) 
 	if c.cause != nil {
 		c.work.under = c.cause.span
 	}
+	p.tree.begin(m.Work, c.work)
 	p.traces.begin(&p.processes, c.trace, c.work)
 	if c.seen(replyPublished) {
 		p.traces.end(&p.processes, c.work, c.at(replyPublished))

@@ -73,6 +73,9 @@ func (s *traceTable) evict(p *processes, t *trace) {
 }
 
 func (s *traceTable) drop(t *trace) {
+	for a := t.work; a != nil; {
+		a, a.next = a.next, nil // what remembers one of them must not keep them all
+	}
 	t.gone, t.work, t.works = true, nil, 0
 	delete(s.byID, t.id)
 	s.unlink(t)
