@@ -27,6 +27,7 @@ func messagesOf(data []byte) []Message {
 			UserID:          pick(d[6], "u", ""),
 			RequestID:       pick(d[6]>>1, clientsOwn, "", "req-junk", "req-330d23da-f3ee-4c8c-93f3-8e80db156ec9"),
 			GlobalRequestID: pick(d[6]>>4, "", clientsOwn, "x"), Error: pick(d[7], "", "Boom"),
+			Root: pick(d[0]>>4, "", "", rootUUID, "another-tree-of-calls"), Work: Ident(d[0] & 3), Parent: Ident(d[0] >> 2 & 3),
 		}
 		if d[7]&0x80 != 0 {
 			m.Context = Context{TraceID: span.TraceID{Low: uint64(d[7]&3) + 1}, SpanID: span.ID(d[7] >> 2 & 3), Decision: Decision(d[7] >> 4 & 3)}
@@ -47,6 +48,9 @@ func FuzzObserve(f *testing.F) {
 		p := NewPairer(PairerOptions{MaxOpen: 4, MaxProcesses: 6, CastLife: 2 * time.Second, Linger: time.Second})
 		for i := range messages {
 			m := messages[i]
+			if m.Size = i; m.Error != "" && m.Form != FormReply {
+				tracer.LinkResponse(m.RequestID, Server{TraceID: id128, ID: idSpan, Sampled: true}, "api")
+			}
 			p.Observe(tracer, &m)
 			require.LessOrEqual(t, p.calls.open(), 4)
 			require.LessOrEqual(t, len(p.traces.byID), 4)
@@ -65,15 +69,10 @@ func FuzzObserve(f *testing.F) {
 	})
 }
 
-var fuzzTracer *Tracer
-
 func newFuzzTracer() *Tracer {
-	if fuzzTracer == nil {
-		fuzzTracer = &Tracer{Ratio: 0.5, Link: LinkOpenStack, Links: NewLinks(1), HasSources: true}
-		fuzzTracer.Links.Put(span.TraceID{Low: 1}, Entry{ID: 9, Service: "api"})
-	}
-	t := *fuzzTracer
-	return &t
+	t := &Tracer{Ratio: 0.5, Link: LinkOpenStack, Links: NewLinks(1), HasSources: true}
+	t.Links.Put(span.TraceID{Low: 1}, Entry{ID: 9, Service: "api"})
+	return t
 }
 
 // openCalls are the calls of all lanes, each checked to be in its own.

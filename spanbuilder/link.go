@@ -52,7 +52,7 @@ func (p *Pairer) locateByIDs(t *Tracer, m *Message, ids key, sender processRef) 
 	if id, ok := ParseRequestID(m.RequestID); ok {
 		return p.locateByRequestID(t, m, id, sender)
 	}
-	if pl, o, ok := p.locateByTree(t, m, sender); ok {
+	if pl, o, ok := p.locateByTree(t, m, ids, sender); ok {
 		return pl, o, nil
 	}
 	if pl, o, ok := p.locateByCause(sender); ok {

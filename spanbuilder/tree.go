@@ -77,6 +77,21 @@ func (p *Pairer) namedWork(name Ident, sender processRef) (best *activity, sure 
 	return best, sure
 }
 
+// cameOf reports whether a came out of the message of those ids, which was published again after it was forgotten: no message
+// comes out of itself.
+func (a *activity) cameOf(ids key) bool {
+	for range maxActivities {
+		if a == nil {
+			return false
+		}
+		if a.request == ids.id(clientDomain) || a.request == ids.id(producerDomain) {
+			return true
+		}
+		a = a.trace.workOf(a.under)
+	}
+	return true
+}
+
 // treeTrace is the trace id of a tree. Short names are used again and say nothing.
 func treeTrace(root string) (span.TraceID, bool) {
 	if !uniqueID(root) {
@@ -91,8 +106,8 @@ func treeTrace(root string) (span.TraceID, bool) {
 }
 
 // locateByTree places a message by what its protocol tells of its tree. It returns false if that is nothing.
-func (p *Pairer) locateByTree(t *Tracer, m *Message, sender processRef) (place, origin, bool) {
-	if a, sure := p.namedWork(m.Parent, sender); a != nil {
+func (p *Pairer) locateByTree(t *Tracer, m *Message, ids key, sender processRef) (place, origin, bool) {
+	if a, sure := p.namedWork(m.Parent, sender); a != nil && !a.cameOf(ids) {
 		pl := placeOf(a.trace)
 		if a.ignored {
 			return pl, origin{}, true
