@@ -10,9 +10,12 @@ import (
 // moleculer reads Moleculer, a framework of Node.js, over its AMQP transporter (moleculer/src/transporters/amqp.js, protocol 4 and 5) with
 // its default serializer, JSON. Queues and exchanges, which begin with MOL or MOL-NAMESPACE, tell the kind of packet:
 //
-//	request   to MOL.REQ.NODE, or MOL.REQB.ACTION where the broker balances   {"id", "action", "meta", "timeout", "parentID", "requestID", "sender"}
-//	response  to MOL.RES.NODE, NODE being the request's sender                 {"id", "success", "error": {"name"}, "sender"}
-//	event     to MOL.EVENT.NODE, MOL.EVENTB.GROUP.EVENT, or exchange MOL.EVENT {"id", "event", …}
+//	request   to MOL.REQ.NODE, or MOL.REQB.ACTION where the broker balances
+//	          {"id", "action", "params", "meta", "timeout", "parentID", "requestID", "caller", "sender"}
+//	response  to MOL.RES.NODE, NODE being the request's sender
+//	          {"id", "meta", "success", "data", "error": {"name"}, "sender"}
+//	event     to MOL.EVENT.NODE, to MOL.EVENTB.GROUP.EVENT, or to all by the exchange MOL.EVENT
+//	          {"id", "event", "data", "groups", …}
 //	others    INFO, HEARTBEAT, …: nodes telling of themselves
 //
 // id names the work that a packet causes, parentID the work that caused it, requestID the whole tree. Properties and headers are
@@ -28,6 +31,8 @@ type moleculer struct {
 type moleculerPacket struct {
 	id, action, event, parentID, requestID, sender string
 
+	caller    string // the service that sent it, "" from without one
+	group     string // the first that an event is for
 	failure   string // class of the error
 	failed    bool   // success is false
 	streams   bool   // more packets of this id follow
@@ -73,7 +78,9 @@ func (o *moleculer) Decode(r *Record, m *spanbuilder.Message) Verdict {
 	case o.packet.badFields || o.packet.id == "" || o.packet.sender == "":
 		return BadField
 	}
-	m.Sender = o.packet.sender
+	if m.Sender = o.packet.caller; m.Sender == "" {
+		m.Sender = withoutNumber(o.packet.sender)
+	}
 	switch kind {
 	case "REQ", "REQB":
 		return o.request(m, prefix, kind, rest)
@@ -136,6 +143,10 @@ func (o *moleculer) read(s *scanner) {
 			o.word(s, &p.event)
 		case "sender":
 			o.word(s, &p.sender)
+		case "caller":
+			p.caller = o.text(s)
+		case "groups":
+			p.group = o.firstText(s)
 		case "parentID":
 			p.parentID = o.text(s)
 		case "requestID":
@@ -237,17 +248,23 @@ func (o *moleculer) event(m *spanbuilder.Message, kind, rest string) Verdict {
 		return BadField
 	}
 	m.Form, m.Method, m.ID = spanbuilder.FormNotification, p.event, p.id
-	switch {
-	case kind == "EVENT" && rest != "":
-		m.Server = rest
-	case kind == "EVENTB":
+	switch kind {
+	case "EVENT":
+		if rest == "" { // to all, by the exchange
+			_, _, rest = moleculerAddress(m.Queue)
+		}
+		m.Server, m.Topic = rest, withoutNumber(rest)
+	case "EVENTB":
 		start := len(o.scratch)
 		o.scratch = append(append(append(o.scratch, p.id...), ' '), rest...)
 		m.ID = view(o.scratch[start:])
+		m.Topic = strings.TrimSuffix(strings.TrimSuffix(rest, p.event), ".")
 	}
-	m.Topic, _ = splitAction(p.event)
-	if group, ok := strings.CutSuffix(rest, "."+p.event); ok && kind == "EVENTB" {
-		m.Topic = group
+	if p.group != "" {
+		m.Topic = p.group
+	}
+	if m.Topic == "" {
+		m.Topic, _ = splitAction(p.event)
 	}
 	o.relate(m)
 	return Decoded
@@ -271,6 +288,15 @@ func splitAction(name string) (service, action string) {
 		return name[:dot], name[dot+1:]
 	}
 	return name, name
+}
+
+// withoutNumber is the part of a node's name that its next start will have too: Moleculer names nodes HOST-PID, operators NAME-NUMBER.
+func withoutNumber(node string) string {
+	name := strings.TrimRight(node, "0123456789")
+	if len(name) > 1 && len(name) < len(node) && name[len(name)-1] == '-' {
+		return name[:len(name)-1]
+	}
+	return node
 }
 
 // isLiteral steps over a value and reports whether it is that literal.
