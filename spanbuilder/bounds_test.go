@@ -33,7 +33,7 @@ func TestAFloodOfTracesAndProcessesIsBounded(t *testing.T) {
 			RequestID: string(AppendRequestID(nil, span.TraceID{High: 1, Low: uint64(i) + 1})),
 		}
 		p.Observe(tracer, &m)
-		require.LessOrEqual(t, len(p.traces.byID), 50)
+		require.LessOrEqual(t, p.traces.index.n, 50)
 		require.LessOrEqual(t, len(p.casts.byKey), 50)
 		require.LessOrEqual(t, len(p.processes.nodes), 64)
 		require.LessOrEqual(t, len(p.processes.byKey), 64)
@@ -52,11 +52,11 @@ func TestManyWorksOfOneTraceAreBounded(t *testing.T) {
 			p.Observe(tracer, &m)
 		}
 	}
-	for _, tr := range p.traces.byID {
+	for _, tr := range openTraces(t, p) {
 		require.EqualValues(t, maxActivities, tr.works)
 	}
 	p.Flush(tracer, t0)
-	require.Zero(t, len(p.traces.byID))
+	require.Zero(t, p.traces.index.n)
 }
 
 func TestHostileMessagesAreCountedNotKept(t *testing.T) {

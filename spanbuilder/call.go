@@ -13,21 +13,17 @@ const (
 // call is one RPC that expects a reply, from its first message to its last. It keeps nothing of the messages' buffers. A
 // hundred thousand may be open, so that each byte here counts: what few calls need for long is in a sequel.
 type call struct {
-	key   key
-	seq   uint64
-	times [2]int64 // of the request's points; zero: not seen
-	after *sequel  // nil until something followed the request
+	key       key
+	published int64     // zero: not seen
+	work      *activity // the receiver's, which begins when it is delivered; its trace is nil until a part of the request was seen
+	after     *sequel   // nil until something followed the request
 
-	route   *route // nil until a part of the request was seen
-	label   *label // nil until the rules were asked
+	label   *label // of the route alone until the rules were asked
 	owner   *owner
 	request span.TraceID // the request id, zero if it has none
 
-	trace    *trace
 	cause    *activity // the likeliest at publish time, pinned
-	work     *activity // the receiver's
-	sender   processRef
-	parent   span.ID // see origin
+	parent   span.ID   // see origin
 	service  *string
 	deadline int64
 
@@ -35,7 +31,6 @@ type call struct {
 	size         int32
 	number       uint32
 	older, newer uint32 // in its lane, by first message
-	alike        uint32 // the next without an id and to the same reply address
 	place        int32  // in the heap, -1 if not there
 	lane         uint16
 	requestStamp stamp // of the request's publish
@@ -83,13 +78,16 @@ type sequel struct {
 	deadAt      int64 // when it was seen again after it was dead-lettered, last
 	deadReason  string
 	deadQueue   string
+	alike       *call // the next without an id and to the same reply address
 }
 
 // at returns when a point was seen, zero if it was not.
 func (c *call) at(point int) int64 {
 	switch {
-	case point < replyPublished:
-		return c.times[point]
+	case point == requestPublished:
+		return c.published
+	case point == requestDelivered:
+		return c.work.delivered
 	case c.after == nil:
 		return 0
 	}
@@ -116,7 +114,7 @@ func (c *call) ids() key {
 	}
 	k := c.key.salted(c.first())
 	if c.is(nameless) {
-		k = k.salted(int64(c.seq)) // two may be of one microsecond
+		k = k.salted(int64(c.work.seq)) // two may be of one microsecond
 	}
 	return k
 }
@@ -129,17 +127,17 @@ func (c *call) first() int64 {
 	case c.is(replyFirst):
 		return c.at(replyDelivered)
 	case c.is(deliveredFirst):
-		return c.times[requestDelivered]
+		return c.work.delivered
 	}
-	return c.times[requestPublished]
+	return c.published
 }
 
 // begun is when the request was published, or delivered if that was not seen.
 func (c *call) begun() int64 {
-	if c.seen(requestPublished) {
-		return c.times[requestPublished]
+	if c.published != 0 {
+		return c.published
 	}
-	return c.times[requestDelivered]
+	return c.work.delivered
 }
 
 // complete reports whether all but the reply's delivery was seen.
@@ -152,7 +150,7 @@ func (c *call) expires() int64 { return c.begun() + int64(c.timeout)*1000 }
 
 // sending is the publish of c, or its delivery if that is all that was seen.
 func (c *call) sending() sending {
-	return sending{by: c.sender, id: c.ids().id(clientDomain), seq: c.seq, at: c.begun()}
+	return sending{by: c.work.sender, id: c.ids().id(clientDomain), seq: c.work.seq, at: c.begun()}
 }
 
 // origin is what c hangs below if no RPC span turns out to have caused it.
@@ -164,9 +162,7 @@ func (c *call) origin() origin {
 	return o
 }
 
-func (c *call) servedBy() string {
-	if c.label != nil {
-		return c.label.servedBy()
-	}
-	return servedBy("", c.route.topic)
-}
+func (c *call) route() *route { return c.label.route }
+
+// known reports whether any of the request was seen.
+func (c *call) known() bool { return c.work.trace != nil }

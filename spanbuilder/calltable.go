@@ -40,10 +40,10 @@ func (s *callTable) get(k key) *call {
 
 // next returns the call without an id after c.
 func (s *callTable) next(c *call) *call {
-	if c.alike == none {
+	if c.after == nil {
 		return nil
 	}
-	return s.slab.at(c.alike)
+	return c.after.alike
 }
 
 // first returns the first of those from c on that was not seen at a point, last the last that was.
@@ -76,13 +76,13 @@ func (s *callTable) victim() *call { return s.slab.at(s.lanes.fullest().oldest) 
 
 func (s *callTable) add(k key, lane uint16) *call {
 	number, c := s.slab.get()
-	*c = call{key: k, number: number, lane: lane, place: -1, alike: none}
+	*c = call{key: k, number: number, lane: lane, place: -1}
 	s.lanes.push(s, c)
 	if last := s.get(k); last != nil {
-		for last.alike != none {
-			last = s.slab.at(last.alike)
+		for s.next(last) != nil {
+			last = s.next(last)
 		}
-		last.alike = number
+		s.sequel(last).alike = c
 	} else {
 		insert(&s.index, s, k, number)
 	}
@@ -93,12 +93,12 @@ func (s *callTable) add(k key, lane uint16) *call {
 func (s *callTable) remove(c *call) {
 	switch first := s.get(c.key); {
 	case first != c:
-		for first.alike != c.number {
-			first = s.slab.at(first.alike)
+		for s.next(first) != c {
+			first = s.next(first)
 		}
-		first.alike = c.alike
-	case c.alike != none:
-		insert(&s.index, s, c.key, c.alike)
+		first.after.alike = s.next(c)
+	case s.next(c) != nil:
+		insert(&s.index, s, c.key, s.next(c).number)
 	default:
 		remove(&s.index, s, c.key)
 	}

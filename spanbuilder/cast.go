@@ -12,6 +12,7 @@ type cast struct {
 	place     place
 	origin    origin
 	sender    processRef
+	caller    string  // service of the sender, "" if that is unknown
 	under     span.ID // what caused it, zero if no RPC
 	newer     *cast
 

@@ -115,18 +115,18 @@ func (p *Pairer) caused(a *activity, now int64) {
 // suspend notes that c was sent, and that the work that sent it waits now.
 func (p *Pairer) suspend(c *call, now int64) {
 	c.flags |= waiting
-	d := doing{trace: c.trace.id, time: now, waits: 1}
+	d := doing{trace: c.work.trace.id, time: now, waits: 1}
 	if c.is(exactParent) {
-		c.cause = c.trace.workOf(c.parent)
+		c.cause = c.work.trace.workOf(c.parent)
 	} else {
-		c.cause, _ = p.cause(c.trace, c.sending())
+		c.cause, _ = p.cause(c.work.trace, c.sending())
 	}
 	if c.cause != nil {
 		d.parent, d.service = c.cause.span, c.cause.role.service
 		c.cause.pins++
 		p.caused(c.cause, now)
 	}
-	p.processes.worked(c.sender, d)
+	p.processes.worked(c.work.sender, d)
 }
 
 // resume notes that the caller of c goes on with its own work: it has its answer, or waits no longer.
@@ -141,7 +141,7 @@ func (p *Pairer) resume(c *call, now int64) {
 		c.cause.pins--
 		p.caused(c.cause, now)
 	}
-	p.processes.resumed(c.sender, c.trace.id, under, now)
+	p.processes.resumed(c.work.sender, c.work.trace.id, under, now)
 }
 
 // endQuiet emits the spans of the works that caused nothing since before and wait for nothing.

@@ -53,7 +53,7 @@ func FuzzObserve(f *testing.F) {
 			}
 			p.Observe(tracer, &m)
 			require.LessOrEqual(t, p.calls.open(), 4)
-			require.LessOrEqual(t, len(p.traces.byID), 4)
+			require.LessOrEqual(t, p.traces.index.n, 4)
 			require.LessOrEqual(t, len(p.casts.byKey), 4)
 			require.LessOrEqual(t, len(p.processes.nodes), 6)
 			checkTables(t, p)
@@ -62,7 +62,7 @@ func FuzzObserve(f *testing.F) {
 		require.Zero(t, p.calls.open())
 		require.Zero(t, p.calls.index.n)
 		require.Empty(t, p.calls.deadlines)
-		require.Empty(t, p.traces.byID)
+		require.Zero(t, p.traces.index.n)
 		require.Nil(t, p.traces.casts.oldest)
 		require.EqualValues(t, len(sink.spans), p.Stats().Spans)
 		checkAcyclic(t, sink.spans)
@@ -73,6 +73,18 @@ func newFuzzTracer() *Tracer {
 	t := &Tracer{Ratio: 0.5, Link: LinkOpenStack, Links: NewLinks(1), HasSources: true}
 	t.Links.Put(span.TraceID{Low: 1}, Entry{ID: 9, Service: "api"})
 	return t
+}
+
+// openTraces are those of the table, each found by its id.
+func openTraces(t *testing.T, p *Pairer) (all []*trace) {
+	for _, tr := range p.traces.all {
+		if tr != nil {
+			all = append(all, tr)
+			require.Same(t, tr, p.traces.get(tr.id))
+		}
+	}
+	require.Len(t, all, p.traces.index.n)
+	return all
 }
 
 // openCalls are the calls of all lanes, each checked to be in its own.
@@ -118,8 +130,8 @@ func checkTables(t *testing.T, p *Pairer) {
 		require.False(t, casts[a])
 		casts[a] = true
 	}
-	for _, tr := range p.traces.byID {
-		works, refs := int32(0), int32(0)
+	for _, tr := range openTraces(t, p) {
+		works, refs := uint8(0), int32(0)
 		if tr.join != nil && tr.join.spans.oldest != nil {
 			require.True(t, tr.awaits)
 			refs++
@@ -133,7 +145,7 @@ func checkTables(t *testing.T, p *Pairer) {
 			}
 		}
 		for _, c := range open {
-			if c.trace == tr {
+			if c.work.trace == tr {
 				refs++
 			}
 		}

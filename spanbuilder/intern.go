@@ -10,6 +10,11 @@ const (
 
 // route is what all messages of one kind have in common, kept once however many calls are open.
 type route struct {
+	routeFacts
+	unasked label // of calls of which no more is known yet
+}
+
+type routeFacts struct {
 	dialect, vhost, exchange, routingKey, topic, server, namespace, method, sender string
 
 	form Form
@@ -18,10 +23,10 @@ type route struct {
 
 // routeCache gives equal messages the same *route. When it is full it begins anew: routes in use live on
 // with the calls that hold them. So a flood of routing keys costs time, never memory.
-type routeCache map[route]*route
+type routeCache map[routeFacts]*route
 
 func (c routeCache) get(m *Message) *route {
-	r := route{
+	r := routeFacts{
 		dialect: clip(m.Dialect), vhost: clip(m.VHost), exchange: clip(m.Exchange),
 		routingKey: clip(m.RoutingKey), topic: clip(m.Topic), server: clip(m.Server),
 		namespace: clip(m.Namespace), method: clip(m.Method), sender: clip(m.Sender), form: m.Form,
@@ -33,13 +38,14 @@ func (c routeCache) get(m *Message) *route {
 	if len(c) >= maxRoutes {
 		clear(c)
 	}
-	kept := &route{
+	kept := &route{routeFacts: routeFacts{
 		strings.Clone(r.dialect), strings.Clone(r.vhost), strings.Clone(r.exchange),
 		strings.Clone(r.routingKey), strings.Clone(r.topic), strings.Clone(r.server),
 		strings.Clone(r.namespace), strings.Clone(r.method), strings.Clone(r.sender), r.form,
 		Args(strings.Clone(string(r.args))),
-	}
-	c[*kept] = kept
+	}}
+	kept.unasked.route = kept
+	c[kept.routeFacts] = kept
 	return kept
 }
 

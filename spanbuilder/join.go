@@ -15,10 +15,12 @@ const (
 	maxAwaited = 16384      // spans held so at once; with one more, the trace that was silent for longest gives up
 )
 
-// join is what a trace waits with.
+// join is what a trace has whose spans have, or may get, another id than its messages tell.
 type join struct {
-	last          int64 // when a message of it was last seen
-	due           int64 // the same, as of its place in the list
+	as            span.TraceID // of its spans; zero: that of the trace
+	calls         int32        // that are open, if it awaits
+	last          int64        // when a message of it was last seen; zero: it never had to wait
+	due           int64        // the same, as of its place in the list
 	spans         heldList
 	entry         Entry // the HTTP span that the response header named, zero if none
 	before, after *trace
@@ -50,7 +52,7 @@ func (p *Pairer) emit(t *Tracer) {
 
 // offer gives a span to the sink, as one of home's.
 func (p *Pairer) offer(t *Tracer, home *trace, s *span.Span, nameless side) {
-	s.TraceID, s.Sampled, s.Debug = home.as, home.sampled, home.debug
+	s.TraceID, s.Sampled, s.Debug = home.as(), home.sampled, home.debug
 	if home.join != nil {
 		home.join.entry.complete(s, nameless)
 	}
@@ -81,7 +83,7 @@ func (p *Pairer) joined(t *Tracer, home *trace) bool {
 		return false
 	}
 	p.count.joined.Add(1)
-	home.as, home.sampled, home.join.entry = e.TraceID, e.Sampled, e
+	home.join.as, home.sampled, home.join.entry = e.TraceID, e.Sampled, e
 	p.settleTrace(t, home)
 	return true
 }
@@ -91,7 +93,7 @@ func (p *Pairer) locateByResponse(t *Tracer, m *Message, id span.TraceID) (place
 	pl := p.decide(t, m, id, true)
 	if tr := p.traces.get(id); tr != nil {
 		p.heard(tr, m.Time)
-		if !tr.awaits && tr.join != nil {
+		if !tr.awaits && tr.join != nil && tr.join.last != 0 {
 			return pl, origin{parent: tr.join.entry.ID, service: tr.join.entry.Service}
 		}
 	}
@@ -141,10 +143,17 @@ func (p *Pairer) settleTrace(t *Tracer, home *trace) {
 	p.traces.release(home)
 }
 
+// opened notes n more open calls of a trace.
+func (t *trace) opened(n int32) {
+	if t.join != nil {
+		t.join.calls += n
+	}
+}
+
 // heard notes a message of home.
 func (p *Pairer) heard(home *trace, now int64) {
 	j := home.join
-	if j == nil {
+	if j == nil || j.last == 0 {
 		return
 	}
 	j.last = max(j.last, now)
@@ -159,7 +168,7 @@ func (p *Pairer) joinQuiet(t *Tracer, before int64) {
 	for home := p.awaiting.oldest; home != nil && home.join.due <= before; home = p.awaiting.oldest {
 		switch {
 		case p.joined(t, home):
-		case home.calls > 0:
+		case home.join.calls > 0:
 			p.awaiting.remove(home)
 			p.awaiting.push(home, before+pinnedRetry) // its HTTP request is not answered yet
 		default:

@@ -166,17 +166,17 @@ func (p *Pairer) traceOf(pl place, now int64) *trace {
 }
 
 func placeOf(tr *trace) place {
-	return place{trace: tr.id, as: tr.as, awaits: tr.awaits, sampled: tr.sampled, debug: tr.debug, user: tr.user}
+	return place{trace: tr.id, as: tr.as(), awaits: tr.awaits, sampled: tr.sampled, debug: tr.debug, user: tr.user}
 }
 
 // settle makes tr the trace at that place.
 func (pl *place) settle(tr *trace, now int64) {
-	tr.id, tr.as, tr.sampled, tr.debug, tr.user, tr.awaits = pl.trace, pl.as, pl.sampled, pl.debug, pl.user, pl.awaits
-	if tr.as.IsZero() {
-		tr.as = tr.id
-	}
-	if tr.awaits {
-		tr.join = &join{last: now}
+	tr.id, tr.sampled, tr.debug, tr.user, tr.awaits = pl.trace, pl.sampled, pl.debug, pl.user, pl.awaits
+	switch {
+	case tr.awaits:
+		tr.join = &join{last: now, as: pl.as}
+	case !pl.as.IsZero() && pl.as != pl.trace:
+		tr.join = &join{as: pl.as}
 	}
 }
 

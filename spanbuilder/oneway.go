@@ -111,7 +111,7 @@ func (p *Pairer) consume(t *Tracer, m *Message, s *cast, receiver processRef) {
 	a := &activity{
 		span: ids.id(consumerDomain), request: s.sent(), seq: s.seq, receiver: receiver, sender: s.sender,
 		under: s.under, delivered: m.Time, last: m.Time, cast: true,
-		role: p.roles.get(r.topic, l.servedBy()), ignored: l.ignore,
+		role: p.roles.get(r.topic, p.servedBy(l.service, r, l.queue, receiver)), ignored: l.ignore,
 	}
 	p.tree.begin(m.Work, a)
 	p.traces.begin(&p.processes, p.traceOf(s.place, m.Time), a)

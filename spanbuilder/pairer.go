@@ -83,6 +83,7 @@ type Pairer struct {
 	owners    ownerCache
 	texts     textCache
 	roles     roleCache
+	services  serviceCache
 	labels    labelCache
 	recent    recentKeys
 	count     counters
@@ -104,7 +105,7 @@ type Pairer struct {
 // NewPairer makes an empty Pairer.
 func NewPairer(o PairerOptions) *Pairer {
 	o = o.withDefaults()
-	p := &Pairer{opts: o, routes: routeCache{}, owners: ownerCache{}, texts: textCache{}, roles: roleCache{}}
+	p := &Pairer{opts: o, routes: routeCache{}, owners: ownerCache{}, texts: textCache{}, roles: roleCache{}, services: serviceCache{}}
 	p.labels.labels = map[labelKey]*label{}
 	p.calls.init(o.MaxOpen, &p.count)
 	p.casts.init(o.MaxOpen, &p.count)

@@ -24,19 +24,18 @@ func (p *Pairer) request(t *Tracer, m *Message) {
 		return
 	}
 	at := p.learnRequest(m)
-	c.times[point] = m.Time
 	if point == requestPublished {
-		c.sender, c.requestStamp = at, stampOf(m)
+		c.published, c.work.sender, c.requestStamp = m.Time, at, stampOf(m)
 	} else {
-		c.workStamp = stampOf(m)
+		c.work.delivered, c.work.receiver, c.workStamp = m.Time, at, stampOf(m)
 	}
-	if c.route == nil {
+	if !c.known() {
 		p.fill(t, c, m)
 	}
 	if point == requestPublished {
 		p.published(t, c, m)
 	} else {
-		p.delivered(t, c, m, at)
+		p.delivered(t, c, m)
 	}
 	p.settle(t, c)
 }
@@ -58,7 +57,7 @@ func (p *Pairer) known(t *Tracer, m *Message, k key, point int) *call {
 		return nil
 	case c.seen(point):
 		p.count.superseded.Add(1) // the caller gave up waiting before we did
-	case c.route == nil && !unique:
+	case !c.known() && !unique:
 		// A reply came before; with an id that is used again it answered an earlier use.
 	default:
 		return c
@@ -82,7 +81,7 @@ func (p *Pairer) open(t *Tracer, m *Message, k key) *call {
 		p.abandon(t, p.calls.victim())
 	}
 	c := p.calls.add(k, laneOf(m.VHost, m.ReplyTo))
-	c.seq = p.seq
+	c.work = &activity{seq: p.seq}
 	c.set(direct, strings.HasPrefix(m.ReplyTo, directReply))
 	c.set(used, !uniqueID(m.ID))
 	c.set(nameless, m.ID == "")
@@ -93,20 +92,20 @@ func (p *Pairer) open(t *Tracer, m *Message, k key) *call {
 
 // fill keeps what the spans need of a request, at whichever of its points it is seen first.
 func (p *Pairer) fill(t *Tracer, c *call, m *Message) {
-	c.route = p.routes.get(m)
+	c.label = &p.routes.get(m).unasked
 	c.owner = p.owners.get(m)
 	c.request, _ = ParseRequestID(m.RequestID)
 	c.size = int32(min(max(m.Size, 0), 1<<31-1))
 	c.timeout = uint32(max(p.timeoutOf(m)/time.Millisecond, 1))
 	c.set(mayNotReply, m.MayNotReply)
-	pl, o, ctx := p.locate(t, m, c.ids(), c.sender)
+	pl, o, ctx := p.locate(t, m, c.ids(), c.work.sender)
 	c.parent, c.service = o.parent, p.texts.ref(o.service)
 	c.set(exactParent, o.exact)
 	c.set(guessedTrace, o.guessed)
 	c.set(nobodys, ctx != nil)
-	c.trace = p.traceOf(pl, m.Time)
-	c.trace.refs++
-	c.trace.calls++
+	c.work.trace = p.traceOf(pl, m.Time)
+	c.work.trace.refs++
+	c.work.trace.opened(1)
 }
 
 func (p *Pairer) timeoutOf(m *Message) time.Duration {
@@ -147,28 +146,26 @@ func (p *Pairer) published(t *Tracer, c *call, m *Message) {
 	p.suspend(c, m.Time)
 }
 
-func (p *Pairer) delivered(t *Tracer, c *call, m *Message, receiver processRef) {
+func (p *Pairer) delivered(t *Tracer, c *call, m *Message) {
 	switch {
 	case m.Redelivered:
 		p.redelivered(c, m)
 	case m.DeadReason != "":
 		p.deadLettered(c, m)
 	}
-	if c.label == nil || c.label.queue == "" {
-		c.label = p.labels.get(t, c.route, p.texts.get(m.Queue), c.fault())
+	if c.label.queue == "" {
+		c.label = p.labels.get(t, c.route(), p.texts.get(m.Queue), c.fault())
 	}
-	ids := c.ids()
-	c.work = &activity{
-		span: ids.id(serverDomain), request: ids.id(clientDomain), seq: c.seq, receiver: receiver, sender: c.sender,
-		delivered: m.Time, role: p.roles.get(c.route.topic, c.servedBy()), ignored: c.label.ignore,
-	}
+	ids, work := c.ids(), c.work
+	work.span, work.request = ids.id(serverDomain), ids.id(clientDomain)
+	work.role, work.ignored = p.roles.get(c.route().topic, p.servedBy(c.label.service, c.route(), c.label.queue, work.receiver)), c.label.ignore
 	if c.cause != nil {
-		c.work.under = c.cause.span
+		work.under = c.cause.span
 	}
-	p.tree.begin(m.Work, c.work)
-	p.traces.begin(&p.processes, c.trace, c.work)
+	p.tree.begin(m.Work, work)
+	p.traces.begin(&p.processes, work.trace, work)
 	if c.seen(replyPublished) {
-		p.traces.end(&p.processes, c.work, c.at(replyPublished))
+		p.traces.end(&p.processes, work, c.at(replyPublished))
 	}
 }
 
@@ -176,7 +173,7 @@ func (p *Pairer) delivered(t *Tracer, c *call, m *Message, receiver processRef) 
 func (p *Pairer) moved(c *call, m *Message) {
 	conn := p.processes.connection(m.Connection, m.Time)
 	p.processes.seen(conn, m.Time)
-	if c.work == nil || c.work.ended || c.work.trace.gone {
+	if !c.seen(requestDelivered) || c.work.ended || c.work.trace.gone {
 		return
 	}
 	p.processes.endWork(c.work)
@@ -223,13 +220,13 @@ func (p *Pairer) reply(t *Tracer, m *Message) {
 }
 
 func (p *Pairer) answered(c *call, now int64) {
-	if c.route != nil {
+	if c.known() {
 		p.count.replies.Add(1)
 	}
 	if c.is(timedOut) && !c.is(mayNotReply) {
 		p.count.late.Add(1)
 	}
-	if c.work != nil {
+	if c.seen(requestDelivered) {
 		p.traces.end(&p.processes, c.work, now)
 	}
 }
@@ -243,7 +240,7 @@ func (p *Pairer) learnReply(c *call, m *Message) {
 			p.directDelivers = true
 		}
 		conn = p.processes.join(conn, p.processes.replyQueue(m.VHost, m.ReplyTo, m.Time), m.Time)
-	case c != nil && c.work != nil && !c.wasMoved():
+	case c != nil && c.seen(requestDelivered) && !c.wasMoved():
 		conn = p.processes.join(conn, c.work.receiver, m.Time)
 	}
 	p.processes.seen(conn, m.Time)

@@ -238,10 +238,22 @@ func (s *processes) relation(a, b processRef) relation {
 	return possible
 }
 
-// label returns the topic that the process of r serves, "" if it was not seen to serve any.
+// label returns the name of the process of r, else the topic that it serves, "" if it was not seen to serve any.
 func (s *processes) label(r processRef) string {
+	p := s.find(r)
+	switch {
+	case p == nil:
+		return ""
+	case p.set.name != "":
+		return p.set.name
+	}
+	return p.set.label
+}
+
+// name returns what the program of the process of r calls itself, "" if that is unknown.
+func (s *processes) name(r processRef) string {
 	if p := s.find(r); p != nil {
-		return p.set.label
+		return p.set.name
 	}
 	return ""
 }

@@ -7,25 +7,12 @@ import (
 
 // label is what the rules made of a call, asked once for both its sides. Calls that are alike share it.
 type label struct {
+	route              *route
+	asked              bool   // false: of the route alone
 	queue              string // that it was delivered to, "" if that was not known when the rules were asked
-	topic              string
 	key, name, service string // service: "" if no rule gives it
 	ignore             bool
 	extra              *extra // nil for most rules
-}
-
-// servedBy is the service that gets the call.
-func (l *label) servedBy() string { return servedBy(l.service, l.topic) }
-
-// servedBy is the service that gets the messages of a topic.
-func servedBy(ruled, topic string) string {
-	switch {
-	case ruled != "":
-		return ruled
-	case topic != "":
-		return topic
-	}
-	return "rpc"
 }
 
 // labelCache gives calls that are alike the same *label, in the manner of routeCache.
@@ -57,7 +44,7 @@ func (c *labelCache) get(t *Tracer, r *route, queue, fault string) *label {
 		return found
 	}
 	l := &label{
-		queue: queue, topic: r.topic, key: res.Key, name: res.Name, service: res.Service, ignore: res.Ignore, extra: extraOf(&res),
+		route: r, asked: true, queue: queue, key: res.Key, name: res.Name, service: res.Service, ignore: res.Ignore, extra: extraOf(&res),
 	}
 	if l.service == r.topic {
 		l.service = "" // no rule's, but what was told

@@ -15,7 +15,7 @@ package spanbuilder
 
 // settle emits what a call is ready for, and sets when to look at it again.
 func (p *Pairer) settle(t *Tracer, c *call) {
-	if c.route != nil {
+	if c.known() {
 		p.settleServer(t, c)
 		p.settleClient(t, c)
 		if c.is(clientOut) && c.is(serverOut) {
@@ -68,12 +68,14 @@ func (p *Pairer) deadlineOf(c *call) int64 {
 
 // unansweredWork reports whether c is at a receiver that may never reply. Its work ends like that on a one-way message: some
 // time after the last thing that it caused.
-func (c *call) unansweredWork() bool { return c.is(mayNotReply) && c.work != nil && c.lastReply() == 0 }
+func (c *call) unansweredWork() bool {
+	return c.is(mayNotReply) && c.seen(requestDelivered) && c.lastReply() == 0
+}
 
 // expire is called at a call's deadline.
 func (p *Pairer) expire(t *Tracer, c *call) {
 	switch {
-	case c.route == nil:
+	case !c.known():
 		p.close(c)
 	case c.lastReply() != 0 && !c.complete() && !c.is(gaveUp):
 		c.flags |= gaveUp
@@ -125,7 +127,7 @@ func (p *Pairer) abandon(t *Tracer, c *call) {
 // close forgets a call, and counts what was never seen of it.
 func (p *Pairer) close(c *call) {
 	switch {
-	case c.route == nil:
+	case !c.known():
 		p.count.orphanReplies.Add(1)
 	case !c.seen(requestPublished):
 		p.count.orphanDeliveries.Add(1)
@@ -141,12 +143,12 @@ func (p *Pairer) close(c *call) {
 		p.contexts.seen(c.request, c.lastReply()) // the wait for a reply is no quiet gap
 	}
 	p.resume(c, max(c.lastReply(), c.begun()))
-	if c.work != nil {
+	if c.seen(requestDelivered) {
 		p.traces.end(&p.processes, c.work, max(c.lastReply(), c.work.delivered))
 	}
-	if c.trace != nil {
-		c.trace.calls--
-		p.traces.release(c.trace)
+	if tr := c.work.trace; tr != nil {
+		tr.opened(-1)
+		p.traces.release(tr)
 	}
 	p.calls.remove(c)
 }

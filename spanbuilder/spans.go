@@ -1,15 +1,13 @@
 package spanbuilder
 
 import (
-	"strings"
-
 	"github.com/calltap/calltap/span"
 )
 
 // resolve asks the rules at the first of: the request's delivery, when its queue is known; the end.
 func (p *Pairer) resolve(t *Tracer, c *call, fault string) *label {
-	if c.label == nil {
-		c.label = p.labels.get(t, c.route, "", fault)
+	if !c.label.asked {
+		c.label = p.labels.get(t, c.route(), "", fault)
 	}
 	return c.label
 }
@@ -17,7 +15,7 @@ func (p *Pairer) resolve(t *Tracer, c *call, fault string) *label {
 // parentOf decides what a call hangs below, with all that is known by now: the identity of its sender may
 // have come to light since it was published.
 func (p *Pairer) parentOf(c *call) origin {
-	return p.parent(c.origin(), c.trace, c.sending(), c.cause)
+	return p.parent(c.origin(), c.work.trace, c.sending(), c.cause)
 }
 
 // parent returns o, or the RPC span that caused m. pinned was its likeliest cause at the time, nil if none.
@@ -35,32 +33,11 @@ func (p *Pairer) parent(o origin, tr *trace, m sending, pinned *activity) origin
 	if a == nil {
 		return o
 	}
-	return origin{parent: a.span, service: a.role.service, exact: true, guessed: o.guessed || rank != surely}
-}
-
-// caller names the service that sent a message: the topic that its process serves, else the service of the span
-// that it was sent under, "" if neither is known.
-func (p *Pairer) caller(sender processRef, parent origin) string {
-	if l := p.processes.label(sender); l != "" {
-		return l
+	o = origin{parent: a.span, service: a.role.service, exact: true, guessed: o.guessed || rank != surely}
+	if rank == hardly {
+		o.service = "" // the sender is known by another name
 	}
-	return parent.service
-}
-
-// callerOr is caller with a name for the unknown: what the message says of its sender, else the exchange, unless that is named
-// for who listens (oslo's TOPIC_fanout), which would make the receiver call itself.
-func (p *Pairer) callerOr(sender processRef, parent origin, r *route) string {
-	switch s := p.caller(sender, parent); {
-	case s != "":
-		return s
-	case r.sender != "":
-		return r.sender
-	case r.exchange != "" && !strings.HasSuffix(r.exchange, "_fanout"):
-		p.nameless = localSide
-		return r.exchange
-	}
-	p.nameless = localSide
-	return "rpc"
+	return o
 }
 
 // clientSpan emits the caller's side of c. end zero is unknown.
@@ -72,12 +49,12 @@ func (p *Pairer) clientSpan(t *Tracer, c *call, end int64, fault string, incompl
 		p.count.ignored.Add(1)
 		return
 	}
-	begin := c.times[requestPublished]
-	s, room := p.start(l, c.trace)
+	begin := c.published
+	s, room := p.start(l, c.work.trace)
 	s.Kind, s.ID, s.Parent = span.KindClient, c.ids().id(clientDomain), parent.parent
 	s.Start, s.Duration, s.Error = begin, length(begin, end), fault
-	s.Local.Service = p.callerOr(c.sender, parent, c.route)
-	s.Remote.Service = c.servedBy()
+	s.Local.Service = p.callerOr(c.work.sender, parent, c.route())
+	s.Remote.Service = p.calleeOf(c)
 	if c.seen(replyPublished) && c.seen(replyDelivered) && fault != "timeout" {
 		s.Timers = room.timer("reply_wait", length(c.at(replyPublished), c.at(replyDelivered)))
 	}
@@ -115,23 +92,23 @@ func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
 		p.count.ignored.Add(1)
 		return
 	}
-	s, room := p.start(l, c.trace)
+	s, room := p.start(l, c.work.trace)
 	s.Kind, s.ID = span.KindServer, c.ids().id(serverDomain)
 	parent := p.parentOf(c)
 	if s.Parent = c.ids().id(clientDomain); !c.seen(requestPublished) {
 		s.Parent = parent.parent // no CLIENT span will be made
 	}
-	s.Start = c.times[requestDelivered]
+	s.Start = c.work.delivered
 	if answered {
 		s.Duration, s.Error = length(s.Start, c.at(replyPublished)), c.fault()
 	}
-	s.Local.Service = c.servedBy()
-	if s.Remote.Service = p.caller(c.sender, parent); s.Remote.Service == "" {
+	s.Local.Service = p.calleeOf(c)
+	if s.Remote.Service = p.caller(c.work.sender, parent, c.route()); s.Remote.Service == "" {
 		p.nameless = remoteSide
 	}
 	if c.seen(requestPublished) {
 		s.Echo = true
-		s.Timers = room.timer("queue_wait", length(c.times[requestPublished], s.Start))
+		s.Timers = room.timer("queue_wait", length(c.published, s.Start))
 	}
 	s.Tags = c.tags(room)
 	if l.queue != "" {
@@ -201,7 +178,10 @@ func (p *Pairer) mirroredClientSpan(t *Tracer, m *Message, c *cast) {
 // sentBy fills in the two ends of a one-way message, seen from its sender.
 func (p *Pairer) sentBy(s *span.Span, m *Message, c *cast, r *route, parent origin) {
 	s.Local.Service = p.callerOr(c.sender, parent, r)
-	s.Remote.Service = servedBy(p.ruled, r.topic)
+	if p.nameless == neither {
+		c.caller = s.Local.Service
+	}
+	s.Remote.Service = p.servedBy(p.ruled, r, "", processRef{})
 	if parent.guessed {
 		p.count.guessedParents.Add(1)
 		addTag(s, "calltap.parent", "guessed")
@@ -225,7 +205,12 @@ func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key, l *label,
 		s.Parent = c.origin.parent // its publish cannot be found, should it come
 	}
 	s.Local.Service = work.role.service
-	s.Remote.Service = p.processes.label(c.sender)
+	if s.Remote.Service = c.caller; c.caller == "" {
+		s.Remote.Service = p.caller(c.sender, c.origin, p.routes.get(m))
+	}
+	if s.Remote.Service == "" {
+		p.nameless = remoteSide
+	}
 	s.Notes = room.note("received", m.Time)
 	if c.published != 0 {
 		s.Timers = room.timer("queue_wait", length(c.published, m.Time))

@@ -40,7 +40,7 @@ func addTag(s *span.Span, name, value string) {
 
 // tags are the tags that both sides of a call have.
 func (c *call) tags(r *room) []span.Tag {
-	return r.common(c.route, c.request, int(c.size), c.owner)
+	return r.common(c.route(), c.request, int(c.size), c.owner)
 }
 
 // common gives the tags that every RPC span has, those without a value left out. What is not named here
