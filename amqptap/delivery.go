@@ -185,7 +185,7 @@ func (c *consumer) ended() *trouble {
 func (c *consumer) drain() {
 	give := time.AfterFunc(drainTime, func() { c.s.raw.Close() })
 	defer give.Stop()
-	if c.s.ch.Cancel(consumerTag, false) == nil {
+	if c.s.cancel() == nil {
 		for d := range c.s.deliveries {
 			c.take(&d)
 		}

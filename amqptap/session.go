@@ -9,6 +9,7 @@ import (
 	"net"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -36,11 +37,28 @@ type session struct {
 	queue      string
 	consumer   *consumer
 	deliveries <-chan amqp.Delivery // of a reader "inplace" there come none, but it is closed at the end
+	rpc        sync.Mutex           // held for one question to the broker and its answer: the library tells answers apart by their order
+	bound      []Binding            // guarded by rpc
 	closed     chan *amqp.Error     // why the channel ended; closed without a value if the tap ended it
 }
 
 // connect makes a session, or says what stands against it.
 func (t *tap) connect(ctx context.Context) (*session, *trouble) {
+	s, tr := t.open(ctx)
+	if tr != nil {
+		return nil, tr
+	}
+	release := context.AfterFunc(ctx, func() { s.raw.Close() }) // as in open
+	defer release()
+	if tr := t.subscribe(s); tr != nil {
+		s.close()
+		return nil, tr
+	}
+	return s, nil
+}
+
+// open makes a connection with a channel, and nothing at the broker.
+func (t *tap) open(ctx context.Context) (*session, *trouble) {
 	raw, err := t.dial(ctx)
 	if err != nil {
 		return nil, &trouble{doing: connecting, err: err}
@@ -53,10 +71,6 @@ func (t *tap) connect(ctx context.Context) (*session, *trouble) {
 	if err := t.handshake(ctx, s); err != nil {
 		raw.Close() // nothing was consumed yet
 		return nil, t.diagnose(connecting, "", err)
-	}
-	if tr := t.subscribe(s); tr != nil {
-		s.close()
-		return nil, tr
 	}
 	return s, nil
 }
@@ -106,7 +120,7 @@ func (s *settings) config() amqp.Config {
 		"version":         version(),
 		"platform":        "Go",
 		"information":     "observes RPC; https://github.com/calltap/calltap",
-		"connection_name": "calltap/" + s.Host,
+		"connection_name": connectionPrefix + s.Host,
 	}
 	return amqp.Config{
 		SASL:       []amqp.Authentication{&toldWhy{auth, properties}},
@@ -174,12 +188,8 @@ func (t *tap) subscribe(s *session) *trouble {
 	if s.deliveries, err = s.ch.Consume(s.queue, consumerTag, false, true, false, false, nil); err != nil {
 		return t.diagnose(consuming, "", err)
 	}
-	for _, b := range t.bindings() { // last: what is bound fills
-		for _, key := range b.Keys {
-			if err := s.ch.QueueBind(s.queue, key, b.Exchange, false, nil); err != nil {
-				return t.diagnose(binding(b.Exchange), b.Exchange, err)
-			}
-		}
+	if at, err := s.bind(t.wanted()); err != nil { // last: what is bound fills
+		return t.diagnose(binding(at), at, err)
 	}
 	return nil
 }

@@ -29,6 +29,12 @@ type tap struct {
 	log  func() *zap.Logger
 	live live // what Status tells of the connection
 
+	dog      watchdog // of the goroutine that makes a session, then of its guard's
+	health   health
+	names    *names
+	switcher switcher
+	rates    rates
+
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -37,13 +43,19 @@ type tap struct {
 }
 
 func startTap(s settings, log func() *zap.Logger) (*tap, error) {
-	st, err := newStream(dialect.Limits{MaxBody: s.MaxBody}, s.Dialects, spanbuilder.PairerOptions{DefaultTimeout: s.Timeout})
+	options := spanbuilder.PairerOptions{DefaultTimeout: s.Timeout}
+	known := new(names)
+	if s.Management != "" {
+		options.Identify = known.identify
+	}
+	st, err := newStream(dialect.Limits{MaxBody: s.MaxBody}, s.Dialects, options)
 	if err != nil {
 		return nil, err
 	}
 	st.clock = new(clock)
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &tap{settings: s, stream: st, log: log, cancel: cancel, done: make(chan struct{})}
+	t := &tap{settings: s, stream: st, log: log, cancel: cancel, done: make(chan struct{}), names: known}
+	t.dog.Watchdog = *s.Watchdog.withDefaults()
 	go t.run(ctx)
 	return t, nil
 }
@@ -83,6 +95,7 @@ func (t *tap) advance() {
 		t.pairer.Advance(tr, t.clock.seenUntil(time.Now().UnixMicro()))
 		t.counters.badContext.Store(t.badContexts())
 	})
+	t.rates.tick(time.Now(), t.counters.events())
 }
 
 // Destruct implements caddy.Destructor: it ends the tap and returns when all its spans are offered.
