@@ -81,6 +81,7 @@ type status struct {
 	Pipeline pipeline `json:"pipeline"`
 	Sources  []struct {
 		Status struct {
+			Connected bool  `json:"connected"`
 			Published int64 `json:"published"`
 			Delivered int64 `json:"delivered"`
 			Pairer    struct {
@@ -108,6 +109,16 @@ func (b books) droppedSum() int64 {
 	var n int64
 	for _, d := range b.Dropped {
 		n += d
+	}
+	return n
+}
+
+// connected is how many taps have a connection.
+func (s status) connected() (n int) {
+	for _, source := range s.Sources {
+		if source.Status.Connected {
+			n++
+		}
 	}
 	return n
 }

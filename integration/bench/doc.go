@@ -7,7 +7,7 @@
 //	                                     Zipkin, StatsD     OTLP       sinks, which count
 //
 // What enters: the calltap binary (built from cmd/calltap, or -bin), RabbitMQ's server programs for
-// the groups rpc and memory, and testdata/nova-boot.jsonl, the messages of a real OpenStack boot.
+// the groups rpc, broker and memory, and testdata/nova-boot.jsonl, the messages of a real OpenStack boot.
 // What leaves: lines on standard output and, with -profile, CPU profiles. Nothing it starts outlives it.
 //
 // # Method
