@@ -41,7 +41,7 @@ func (p *Pairer) locate(t *Tracer, m *Message, ids key, sender processRef) (plac
 
 func (p *Pairer) locateByIDs(t *Tracer, m *Message, ids key, sender processRef) (place, origin, *context) {
 	global, hasGlobal := ParseRequestID(m.GlobalRequestID)
-	if !m.Context.TraceID.IsZero() && !(hasGlobal && m.Context.SpanID == 0 && t.onlyKnows(global, m.Context.TraceID)) {
+	if !m.Context.TraceID.IsZero() && !(hasGlobal && m.Context.SpanID == 0 && t.prefers(global, m.Context.TraceID)) {
 		pl, o := p.locateByHeaders(t, m)
 		return pl, o, nil
 	}
@@ -62,15 +62,14 @@ func (p *Pairer) locateByIDs(t *Tracer, m *Message, ids key, sender processRef) 
 	return p.decide(t, m, ids.trace(), true), origin{}, nil
 }
 
-// onlyKnows reports whether an HTTP request entered by one trace id and none by the other. osprofiler's names a trace of
-// osprofiler's, which no HTTP span of ours need belong to.
-func (t *Tracer) onlyKnows(one, other span.TraceID) bool {
-	_, knows := t.Links.Get(one)
-	if !knows {
+// prefers reports whether an HTTP request entered by a global request id and none by the trace that headers name without a
+// span: osprofiler's name a trace of osprofiler's, which no HTTP span of ours need belong to.
+func (t *Tracer) prefers(global, header span.TraceID) bool {
+	if _, entered := t.Links.Get(header); entered {
 		return false
 	}
-	_, knows = t.Links.Get(other)
-	return !knows
+	_, entered := t.Links.Get(global)
+	return entered || t.Link == LinkOpenStack && minted(global)
 }
 
 // locateByCause takes the one call that the sender works on for the cause, if there is exactly one.
