@@ -27,9 +27,21 @@ func (e *Emitter) metrics(s *span.Span) {
 	for i := range s.Notes {
 		e.count(s.Key, s.Notes[i].Value)
 	}
-	if s.Error != "" {
-		e.count(s.Key, "error")
+	if !s.Echo {
+		e.outcome(s)
 	}
+}
+
+// outcome counts a call, and how it failed. Of its two sides one does.
+func (e *Emitter) outcome(s *span.Span) {
+	e.count(s.Key, "calls")
+	switch s.Error {
+	case "":
+		return
+	case "timeout", "unroutable":
+		e.count(s.Key, s.Error)
+	}
+	e.count(s.Key, "error")
 }
 
 // time sends one length. The client copies the name, so that it may lie in a buffer that is used
