@@ -143,8 +143,13 @@ func TestATraceThatNoRequestEnteredByYieldsToOneThatDid(t *testing.T) {
 	got, _ := replay(t, tracer, PairerOptions{}, in)
 	require.Equal(t, http.TraceID, got[0].TraceID)
 
-	apart := newTracer(t, nil)
-	got, _ = replay(t, apart, PairerOptions{}, in)
+	got, _ = replay(t, newTracer(t, nil), PairerOptions{}, in)
+	require.Equal(t, http.TraceID, got[0].TraceID, "it entered by another process's calltap, which made that id")
+
+	for i := range 2 {
+		in[i].GlobalRequestID = clientsOwn
+	}
+	got, _ = replay(t, newTracer(t, nil), PairerOptions{}, in)
 	require.Equal(t, id128, got[0].TraceID)
 }
 
