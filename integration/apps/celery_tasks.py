@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Tasks of Celery, a worker, and a program that sends tasks.
 
-    celery_tasks.py worker AMQP_URL QUEUE
-    celery_tasks.py send AMQP_URL QUEUE 1|2 BACKEND SHAPE
+    celery_tasks.py worker AMQP_URL QUEUE rpc|none
+    celery_tasks.py send AMQP_URL QUEUE rpc|none 1|2 SHAPE
 
-1 or 2 is the version of Celery's message protocol; BACKEND is rpc or none, of the worker it is rpc. SHAPE is one of SHAPES below.
-What the sender got is printed as one line of JSON.
+rpc or none is the result backend, 1 or 2 the version of Celery's message protocol, SHAPE one of SHAPES below. What the sender got is
+printed as one line of JSON.
 """
 
 import json
@@ -18,14 +18,14 @@ from celery.signals import worker_ready
 app = Celery("shop")
 
 
-def configure(url, queue, protocol="2", backend="rpc"):
+def configure(url, queue, backend, protocol="2"):
     app.conf.update(
         broker_url=url,
         result_backend="rpc://" if backend == "rpc" else None,
         task_default_queue=queue,
         task_protocol=int(protocol),
         broker_connection_retry_on_startup=False,
-        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
     )
 
 
@@ -55,8 +55,8 @@ def outer(depth):
 
 @app.task(name="shop.flaky", bind=True, max_retries=3)
 def flaky(self):
-    if self.request.retries < 2:
-        raise self.retry(countdown=0.2, exc=OSError("canary"))
+    if self.request.retries < 1:
+        raise self.retry(countdown=0.3, exc=OSError("canary"))
     return self.request.retries
 
 
@@ -70,7 +70,7 @@ SHAPES = {
     "add": lambda: add.delay(2, 3),
     "fail": lambda: fail.delay(),
     "log": lambda: log.delay("canary"),
-    "outer": lambda: outer.delay(2),
+    "outer": lambda: outer.delay(1),
     "chain": lambda: chain(add.s(1, 2), add.s(3), add.s(4))(),
     "group": lambda: group(add.s(1, 1), add.s(2, 2), add.s(3, 3))(),
     "errback": lambda: fail.apply_async(link_error=log.si("canary")),
@@ -80,10 +80,17 @@ SHAPES = {
 }
 
 
-def send(url, queue, protocol, backend, shape):
-    configure(url, queue, protocol, backend)
+def first(sent):
+    """The tasks that were sent at once: all of a group, of a chain the first."""
+    while sent.parent:
+        sent = sent.parent
+    return getattr(sent, "results", None) or [sent]
+
+
+def send(url, queue, backend, protocol, shape):
+    configure(url, queue, backend, protocol)
     sent = SHAPES[shape]()
-    answer = {"id": sent.id, "result": None}
+    answer = {"ids": [r.id for r in first(sent)], "result": None}
     if backend == "rpc" and shape != "log":
         try:
             answer["result"] = sent.get(timeout=20)
@@ -94,14 +101,14 @@ def send(url, queue, protocol, backend, shape):
     print(json.dumps(answer))
 
 
-def work(url, queue):
-    configure(url, queue)
+def work(url, queue, backend):
+    configure(url, queue, backend)
     worker_ready.connect(lambda **_: print("ready worker", flush=True), weak=False)
     app.worker_main(["worker", "--concurrency=2", "--loglevel=ERROR", "--hostname=w@" + queue])
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["worker"] and len(sys.argv) == 4:
+    if sys.argv[1:2] == ["worker"] and len(sys.argv) == 5:
         work(*sys.argv[2:])
     elif sys.argv[1:2] == ["send"] and len(sys.argv) == 7:
         send(*sys.argv[2:])
