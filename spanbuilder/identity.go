@@ -15,7 +15,7 @@ type key struct{ high, low uint64 }
 func messageKey(m *Message) key {
 	var h hasher
 	h.text(m.VHost)
-	if m.Form == FormCall || m.Form == FormReply {
+	if m.Form == FormCall || m.Form == FormReply || m.Form == FormHeartbeat {
 		h.text(m.ReplyTo)
 	} else {
 		h.text("")
