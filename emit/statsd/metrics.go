@@ -63,10 +63,19 @@ func (e *Emitter) count(key, suffix string) {
 	*n++
 }
 
+// keptCounts is how many counters' names are kept from batch to batch, so that they are not allocated anew. Names are
+// bounded by the rules, but rules change.
+const keptCounts = 4096
+
 // flushCounts sends the sums of the batch: a line a name, however many spans there were.
 func (e *Emitter) flushCounts() {
 	for name, n := range e.counts {
-		_ = e.client.Inc(name, *n, 1)
+		if *n != 0 {
+			_ = e.client.Inc(name, *n, 1)
+			*n = 0
+		}
 	}
-	clear(e.counts)
+	if len(e.counts) > keptCounts {
+		clear(e.counts)
+	}
 }
