@@ -253,9 +253,13 @@ func (e *massTransitEnvelope) replyTo(r *Record) string {
 	return name
 }
 
-// topic is the endpoint that a message goes to, or of a published one the namespace of its type.
+// topic is the endpoint that a message goes to. Of a published one that is known when it is delivered, until
+// then the namespace of its type stands for it.
 func (e *massTransitEnvelope) topic(r *Record) string {
 	if namespace, _, typed := strings.Cut(r.Exchange, ":"); typed {
+		if r.Queue != "" {
+			return r.Queue
+		}
 		return namespace
 	}
 	if r.Exchange != "" {
