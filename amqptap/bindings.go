@@ -26,6 +26,7 @@ func (s *session) bind(wanted []Binding) (at string, err error) {
 		}
 	}
 	s.bound = wanted
+	s.isBound.Store(len(wanted) > 0)
 	return "", nil
 }
 

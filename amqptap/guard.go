@@ -25,12 +25,11 @@ type guard struct {
 	s     *session
 	api   *management.Client // nil without management
 	peers map[string]*peer   // of survey: the nodes' own addresses of that API
-	poke  chan struct{}      // the watchdog changed its mind: survey is to look at the firehose now
 }
 
 // guard guards a session until ctx ends.
 func (t *tap) guard(ctx context.Context, s *session) {
-	g := &guard{tap: t, s: s, peers: map[string]*peer{}, poke: make(chan struct{}, 1)}
+	g := &guard{tap: t, s: s, peers: map[string]*peer{}}
 	var all sync.WaitGroup
 	defer all.Wait()
 	all.Go(func() { g.watch(ctx) })
@@ -51,31 +50,73 @@ func (t *tap) guard(ctx context.Context, s *session) {
 func (g *guard) watch(ctx context.Context) {
 	tick := time.NewTicker(watchTime)
 	defer tick.Stop()
+	errand := errand{done: make(chan int, 1)}
+	depth := 0
 	for {
 		select {
 		case <-ctx.Done():
+			errand.end(g.s)
 			return
 		case now := <-tick.C:
-			if !g.look(now) {
-				return // the consumer meets the same error, and tells of it
+			changed := g.dog.observe(now, g.vitals(now, depth, errand.waiting(now)))
+			if changed {
+				g.told()
+			}
+			if errand.under() && changed && g.dog.held {
+				g.s.raw.Close() // the tap does not even read answers: its queue goes with its connection
+			}
+			errand.run(now, g.s, g.wanted())
+		case depth = <-errand.done:
+			errand.began = time.Time{}
+			if depth < 0 {
+				return // the session is over; the consumer meets the same error, and tells of it
 			}
 		}
+		g.health.watched(&g.dog, depth, g.s.isBound.Load())
 	}
 }
 
-// look is one tick of watch. False means that the session is over.
-func (g *guard) look(now time.Time) bool {
-	depth, err := g.s.depth()
-	if err != nil {
-		return false
+// errand is a round of questions to the broker, whose answers come behind all the messages that the tap has yet to read: a tap that is
+// stuck gets none. So watch does not wait for them.
+type errand struct {
+	began time.Time // zero if there is none under way
+	done  chan int  // how many messages wait in the queue; -1: the session is over
+}
+
+func (e *errand) under() bool { return !e.began.IsZero() }
+
+// waiting is how long the answers have been due.
+func (e *errand) waiting(now time.Time) time.Duration {
+	if !e.under() {
+		return 0
 	}
-	changed := g.dog.observe(now, g.vitals(now, depth))
-	_, err = g.s.bind(g.wanted())
-	g.health.watched(&g.dog, depth, len(g.s.bound) > 0)
-	if changed {
-		g.told()
+	return now.Sub(e.began)
+}
+
+// run makes the bindings of the session's queue those wanted and asks how many messages wait in it, unless such a round is under way.
+func (e *errand) run(now time.Time, s *session, wanted []Binding) {
+	if e.under() {
+		return
 	}
-	return err == nil
+	e.began = now
+	go func() {
+		depth := -1
+		if _, err := s.bind(wanted); err == nil {
+			if n, err := s.depth(); err == nil {
+				depth = n
+			}
+		}
+		e.done <- depth
+	}()
+}
+
+// end waits for the round under way; not for long, as a broker may not answer at all.
+func (e *errand) end(s *session) {
+	if e.under() {
+		give := time.AfterFunc(drainTime, func() { s.raw.Close() })
+		defer give.Stop()
+		<-e.done
+	}
 }
 
 // wanted are the bindings that the tap's queue may have now. One goroutine at a time asks: that which makes a session, then its
@@ -91,9 +132,10 @@ func (t *tap) wanted() []Binding {
 }
 
 // vitals are measured, but for the bytes in the queue and the lag of a tap that cannot measure it: of these the most that it can be.
-func (g *guard) vitals(now time.Time, depth int) vitals {
+// waiting is how long the broker's answers have been due, behind the messages that are yet to be read.
+func (g *guard) vitals(now time.Time, depth int, waiting time.Duration) vitals {
 	v := vitals{
-		lag:    g.lag(now, depth > 0),
+		lag:    max(g.lag(now, depth > 0), waiting-watchTime),
 		fill:   float64(depth) / float64(g.MaxLength),
 		alarms: g.health.alarmsAt(now),
 	}
@@ -124,10 +166,7 @@ func (t *tap) lag(now time.Time, waiting bool) time.Duration {
 
 // told logs that the watchdog changed its mind, and has survey look at the firehose.
 func (g *guard) told() {
-	select {
-	case g.poke <- struct{}{}:
-	default:
-	}
+	g.recheck()
 	broker := zap.String("broker", g.broker())
 	if g.dog.held {
 		g.log().Warn("the tap took its queue off the broker, before it harms; calls are not seen until it is back",

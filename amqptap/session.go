@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -39,6 +40,7 @@ type session struct {
 	deliveries <-chan amqp.Delivery // of a reader "inplace" there come none, but it is closed at the end
 	rpc        sync.Mutex           // held for one question to the broker and its answer: the library tells answers apart by their order
 	bound      []Binding            // guarded by rpc
+	isBound    atomic.Bool          // there are any
 	closed     chan *amqp.Error     // why the channel ended; closed without a value if the tap ended it
 }
 

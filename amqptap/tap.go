@@ -33,6 +33,7 @@ type tap struct {
 	health   health
 	names    *names
 	switcher switcher
+	poke     chan struct{} // see recheck
 	rates    rates
 
 	cancel context.CancelFunc
@@ -54,7 +55,7 @@ func startTap(s settings, log func() *zap.Logger) (*tap, error) {
 	}
 	st.clock = new(clock)
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &tap{settings: s, stream: st, log: log, cancel: cancel, done: make(chan struct{}), names: known}
+	t := &tap{settings: s, stream: st, log: log, cancel: cancel, done: make(chan struct{}), names: known, poke: make(chan struct{}, 1)}
 	t.dog.Watchdog = *s.Watchdog.withDefaults()
 	go t.run(ctx)
 	return t, nil

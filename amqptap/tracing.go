@@ -25,6 +25,14 @@ type peer struct {
 	retry  time.Time          // when to look for one again
 }
 
+// recheck has survey look at the firehose now, not in half a minute.
+func (t *tap) recheck() {
+	select {
+	case t.poke <- struct{}{}:
+	default:
+	}
+}
+
 // askTracing finds out on which nodes the firehose is on, switches it if told to, and warns of those where it is off: the calls of
 // their connections are invisible. Each node knows of itself alone, so each is asked at its own address; what cannot be
 // asked is inferred from whose messages come.

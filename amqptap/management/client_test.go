@@ -166,6 +166,8 @@ func TestAlarmsAreToldApartFromAProxysFailure(t *testing.T) {
 
 	_, err = fake(t, says(503, `<html>upstream is down</html>`)).Alarms(t.Context())
 	require.Error(t, err)
+	_, err = fake(t, says(200, `{}`)).Alarms(t.Context())
+	require.Error(t, err, "whoever says that, it is not the broker")
 	_, err = fake(t, says(503, `{}`)).Alarms(t.Context())
 	require.EqualError(t, err, "management API: /api/health/checks/alarms: 503 Service Unavailable")
 }

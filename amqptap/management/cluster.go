@@ -110,18 +110,17 @@ func (c *Client) Alarms(ctx context.Context) (alarms []Alarm, err error) {
 		return nil, err
 	case code == http.StatusNotFound:
 		return c.alarmsOfNodes(ctx)
-	case code == http.StatusOK:
-		return nil, nil
-	case code != http.StatusServiceUnavailable:
+	case code != http.StatusOK && code != http.StatusServiceUnavailable:
 		return nil, &StatusError{Path: pathOf(path), Code: code}
 	}
 	var answer struct {
+		Status string  `json:"status"`
 		Alarms []Alarm `json:"alarms"`
 	}
 	if err := decode(body, &answer, path); err != nil {
 		return nil, err
 	}
-	if len(answer.Alarms) == 0 { // a proxy's 503 is no alarm
+	if well := code == http.StatusOK && answer.Status == "ok"; !well && len(answer.Alarms) == 0 { // a proxy's answer is no alarm, nor is it all well
 		return nil, &StatusError{Path: pathOf(path), Code: code}
 	}
 	slices.SortFunc(answer.Alarms, byNode)
