@@ -65,10 +65,10 @@ func (p *Pairer) furtherReply(c *call, m *Message) {
 func (p *Pairer) replyAfterwards(m *Message, k key) {
 	switch {
 	case m.Point != Published:
-	case p.recent.answered(k):
-		p.count.extraReplies.Add(1)
-	default:
+	case p.recent.answer(k):
 		p.count.late.Add(1)
+	default:
+		p.count.extraReplies.Add(1)
 	}
 }
 

@@ -113,17 +113,25 @@ func (r *recentKeys) add(k key, answered bool) {
 	}
 }
 
-func (r *recentKeys) has(k key) bool { return r.find(k) != 0 }
+func (r *recentKeys) has(k key) bool { return r.find(k) != nil }
 
-// answered reports whether a k that has knows was answered.
-func (r *recentKeys) answered(k key) bool { return r.find(k)&1 != 0 }
+// answer notes an answer to k. It reports whether that was the first, false too if k is not known.
+func (r *recentKeys) answer(k key) bool {
+	have := r.find(k)
+	if have == nil || *have&1 != 0 {
+		return false
+	}
+	*have |= 1
+	return true
+}
 
-// find returns the fingerprint that was kept of k, zero if there is none.
-func (r *recentKeys) find(k key) uint64 {
-	for _, have := range r.sets[k.low%recentSets] {
-		if have&^1 == k.high&^1 {
-			return have
+// find returns the fingerprint that was kept of k, nil if there is none.
+func (r *recentKeys) find(k key) *uint64 {
+	set := &r.sets[k.low%recentSets]
+	for i := range set {
+		if set[i]&^1 == k.high&^1 {
+			return &set[i]
 		}
 	}
-	return 0
+	return nil
 }
