@@ -57,6 +57,7 @@ const (
 	mayNotReply                          // its receiver may be set up to send no reply
 	replyFirst                           // what was seen first of it was a reply
 	deliveredFirst                       // or the request's delivery
+	rivalled                             // cause was not the only work that can have sent it
 )
 
 func (c *call) is(f callFlags) bool { return c.flags&f != 0 }

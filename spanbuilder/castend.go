@@ -119,7 +119,9 @@ func (p *Pairer) suspend(c *call, now int64) {
 	if c.is(exactParent) {
 		c.cause = c.work.trace.workOf(c.parent)
 	} else {
-		c.cause, _ = p.cause(c.work.trace, c.sending())
+		var rival bool
+		c.cause, _, rival = p.cause(c.work.trace, c.sending())
+		c.set(rivalled, rival)
 	}
 	if c.cause != nil {
 		d.parent, d.service = c.cause.span, c.cause.role.service

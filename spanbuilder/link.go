@@ -199,25 +199,35 @@ type sending struct {
 
 // cause returns the work from which a message was most likely sent: of the works of its trace that were
 // going on then, the likeliest whose receiver is surely the message's sender, else of those whose
-// receiver may be. rank tells which.
-func (p *Pairer) cause(tr *trace, m sending) (best *activity, rank int) {
+// receiver may be. rank tells which, rival whether another is as good but for the order of things.
+func (p *Pairer) cause(tr *trace, m sending) (best *activity, rank int, rival bool) {
 	if tr == nil {
-		return nil, never
+		return nil, never, false
 	}
 	for a := tr.work; a != nil; a = a.next {
 		if a.request == m.id && a.seq != m.seq {
-			return nil, never // published again, after it was forgotten: perhaps out of its own work
+			return nil, never, false // published again, after it was forgotten: perhaps out of its own work
 		}
 		if a.ignored || a.seq >= m.seq || a.delivered > m.at || a.ended && a.last < m.at {
 			continue
 		}
 		r := p.likelihood(a, m.by)
-		if r > rank || r == rank && r > never && a.likelier(best) {
-			best, rank = a, r
+		switch {
+		case r > rank:
+			best, rank, rival = a, r, false
+		case r == rank && r > never:
+			other := a
+			if a.likelier(best) {
+				best, other = a, best
+			}
+			rival = rival || other.mayGoOn()
 		}
 	}
-	return best, rank
+	return best, rank, rival
 }
+
+// mayGoOn reports whether a is neither known to wait nor thought to be over.
+func (a *activity) mayGoOn() bool { return a.pins == 0 && (!a.cast && !a.ended || a.held != nil) }
 
 // likelier reports whether a is a likelier cause than b for all that their traffic tells: a work that awaits a reply sends
 // nothing, as a rule, and of two that could, the one that just began or got an answer does.

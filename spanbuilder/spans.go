@@ -15,25 +15,26 @@ func (p *Pairer) resolve(t *Tracer, c *call, fault string) *label {
 // parentOf decides what a call hangs below, with all that is known by now: the identity of its sender may
 // have come to light since it was published.
 func (p *Pairer) parentOf(c *call) origin {
-	return p.parent(c.origin(), c.work.trace, c.sending(), c.cause)
+	return p.parent(c.origin(), c.work.trace, c.sending(), c.cause, c.is(rivalled))
 }
 
-// parent returns o, or the RPC span that caused m. pinned was its likeliest cause at the time, nil if none.
-func (p *Pairer) parent(o origin, tr *trace, m sending, pinned *activity) origin {
+// parent returns o, or the RPC span that caused m. pinned was its likeliest cause at the time, nil if none, and rivalled says
+// that it was not the only one.
+func (p *Pairer) parent(o origin, tr *trace, m sending, pinned *activity, rivalled bool) origin {
 	if o.exact {
 		return o
 	}
-	a, rank := p.cause(tr, m)
+	a, rank, rival := p.cause(tr, m)
 	if pinned != nil {
 		// It was the likeliest by what was going on then; only who is who can tell better now.
 		if r := p.likelihood(pinned, m.by); r != never && r >= rank {
-			a, rank = pinned, r
+			a, rank, rival = pinned, r, rivalled
 		}
 	}
 	if a == nil {
 		return o
 	}
-	o = origin{parent: a.span, service: a.role.service, exact: true, guessed: o.guessed || rank != surely}
+	o = origin{parent: a.span, service: a.role.service, exact: true, guessed: o.guessed || rival || rank != surely}
 	if rank == hardly {
 		o.service = "" // the sender is known by another name
 	}
@@ -138,7 +139,7 @@ func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
 func (p *Pairer) producerSpan(t *Tracer, m *Message, c *cast, fault string) {
 	r := p.routes.get(m)
 	tr := p.traces.get(c.place.trace)
-	parent := p.parent(c.origin, tr, c.sending(), nil)
+	parent := p.parent(c.origin, tr, c.sending(), nil, false)
 	if a := tr.workOf(parent.parent); a != nil {
 		c.under = a.span
 		p.caused(a, m.Time)
