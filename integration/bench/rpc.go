@@ -81,7 +81,7 @@ func (r *rig) rpcRound(ctx context.Context, s *rpcStage, keep bool) error {
 		x := s.all()[i]
 		begin := x.process.cpu()
 		x.thaw()
-		if err := x.rest(ctx, 30*time.Second); err != nil {
+		if err := x.drain(ctx, 2*s.feed.sent); err != nil {
 			return err
 		}
 		x.freeze()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -12,7 +13,26 @@ import (
 // rpcSubject is one consumer of the firehose, with the CPU seconds an event of every round.
 type rpcSubject struct {
 	*process
-	cpu []float64
+	cpu  []float64
+	seen func(context.Context) (int64, error) // how many events it has taken; nil if it tells at its end only
+}
+
+// drain waits until the subject has worked off its queue. A process that gets no processor looks like one that is done, and
+// one whose queue was cut off never is: so it is asked, and a run in which events are missing is void.
+func (x *rpcSubject) drain(ctx context.Context, want int64) error {
+	const limit = 30 * time.Second
+	for begin := time.Now(); ; {
+		if err := x.rest(ctx, limit); err != nil || x.seen == nil {
+			return err
+		}
+		seen, err := x.seen(ctx)
+		if err != nil || seen >= want {
+			return err
+		}
+		if time.Since(begin) > limit {
+			return fmt.Errorf("the run is void: %s took %d of %d events", x.name, seen, want)
+		}
+	}
 }
 
 // rpcTap is calltap with one of its readers.
@@ -79,10 +99,16 @@ func (r *rig) startTap(ctx context.Context, s *rpcStage, t *rpcTap, env []string
 	if t.zipkin, err = startWebSink(zipkinSpans); err != nil {
 		return err
 	}
-	config := tapSite(t.zipkin.url("/api/v2/spans"), s.statsd.addr(), tapOf(s.node.URL(), "firehose", "reader "+t.reader))
+	// While it is stopped its queue fills, which the watchdog would rightly not stand by and see.
+	config := tapSite(t.zipkin.url("/api/v2/spans"), s.statsd.addr(), tapOf(s.node.URL(), "firehose", "reader "+t.reader, "watchdog off"))
 	config.env = env
 	if t.site, err = r.startSite(ctx, "tap-"+t.reader, s.up.addr(), config); err == nil {
 		t.process = t.site.process
+		t.seen = func(ctx context.Context) (int64, error) {
+			page, err := t.site.status(ctx)
+			events, _ := page.seen()
+			return events, err
+		}
 	}
 	return err
 }
