@@ -81,6 +81,7 @@ type Message struct {
 	Method      string
 	Args        Args          // those that rules ask for, see keyrules.Needs
 	Timeout     time.Duration // 0: none told
+	NotBefore   int64         // when the receiver is asked to begin at the earliest, Unix microseconds by the sender's clock; 0: at once
 	Redelivered bool
 	Unroutable  bool
 	MayNotReply bool   // of a call: the receiver may be set up to send no reply, so that none is no timeout

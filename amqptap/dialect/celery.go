@@ -3,6 +3,7 @@ package dialect
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/calltap/calltap/spanbuilder"
 )
@@ -22,8 +23,8 @@ type celery struct {
 	id []byte // of a retry
 
 	// What the current body says.
-	task, taskID, status, class string
-	retries                     int64
+	task, taskID, eta, status, class string
+	retries                          int64
 }
 
 // Name implements Dialect.
@@ -39,8 +40,7 @@ func (c *celery) Decode(r *Record, m *spanbuilder.Message) Verdict {
 		return NotMine
 	case p.Headers != nil:
 		if task := p.Headers.Header("task"); task != "" && p.Headers.Header("id") == p.CorrelationID {
-			c.version2(r, m, task)
-			return Decoded
+			return c.version2(r, m, task)
 		}
 	}
 	if len(r.Body) > c.limits.MaxBody || !isJSON(p.ContentType) {
@@ -61,27 +61,32 @@ func isCeleryControl(exchange string) bool {
 	return exchange == "celeryev" || strings.HasSuffix(exchange, ".pidbox")
 }
 
-func (c *celery) version2(r *Record, m *spanbuilder.Message, task string) {
+func (c *celery) version2(r *Record, m *spanbuilder.Message, task string) Verdict {
+	if len(task) > maxField {
+		return BadField
+	}
 	h := r.Properties.Headers
 	retries, _ := h.Int("retries")
 	silent, _ := h.Int("ignore_result")
-	c.request(r, m, task, retries, silent != 0)
+	c.request(r, m, task, h.Header("eta"), retries, silent != 0)
 	m.Root = h.Header("root_id")
 	if parent := h.Header("parent_id"); parent != "" {
 		m.Parent = spanbuilder.IdentOf("celery", parent)
 		m.ReplyElsewhere = true
 	}
+	return Decoded
 }
 
 // request fills in what a task of either version tells. A retry is sent by the worker itself out of the first attempt and under its id; it
 // is below that as a one-way message, since the one result that will come answers the first.
-func (c *celery) request(r *Record, m *spanbuilder.Message, task string, retries int64, silent bool) {
+func (c *celery) request(r *Record, m *spanbuilder.Message, task, eta string, retries int64, silent bool) {
 	p := &r.Properties
 	m.Form, m.ID, m.ReplyTo, m.MayNotReply = spanbuilder.FormCall, p.CorrelationID, p.ReplyTo, true
 	m.Method, m.Topic = task, r.RoutingKey
 	if m.Topic == "" {
 		m.Topic = r.Exchange
 	}
+	m.NotBefore = instant(eta)
 	m.Work = spanbuilder.IdentOf("celery", p.CorrelationID)
 	if retries > 0 {
 		c.id = strconv.AppendInt(append(append(c.id[:0], p.CorrelationID...), '+'), retries, 10)
@@ -96,7 +101,7 @@ func (c *celery) version1(r *Record, m *spanbuilder.Message) Verdict {
 	if f := c.read(r.Body); f != faultNone || c.task == "" || c.taskID != r.Properties.CorrelationID {
 		return NotMine
 	}
-	c.request(r, m, c.task, c.retries, false)
+	c.request(r, m, c.task, c.eta, c.retries, false)
 	return Decoded
 }
 
@@ -126,7 +131,7 @@ func (c *celery) result(r *Record, m *spanbuilder.Message) Verdict {
 // read reads the members of a task of version 1 or of a result. Arguments, results, messages and tracebacks are walked over.
 func (c *celery) read(body []byte) fault {
 	c.reset()
-	c.task, c.taskID, c.status, c.class, c.retries = "", "", "", "", 0
+	c.task, c.taskID, c.eta, c.status, c.class, c.retries = "", "", "", "", "", 0
 	s := scanner{b: body}
 	for more := s.open(); more; more = s.fault == faultNone {
 		name, ok := s.key()
@@ -138,6 +143,8 @@ func (c *celery) read(body []byte) fault {
 			c.task = c.text(&s)
 		case "id", "task_id":
 			c.taskID = c.text(&s)
+		case "eta":
+			c.eta = c.text(&s)
 		case "status":
 			c.status = c.text(&s)
 		case "result":
@@ -152,6 +159,19 @@ func (c *celery) read(body []byte) fault {
 		}
 	}
 	return s.fault
+}
+
+// instant is a time as Celery writes it, ISO 8601 with an offset, as Unix microseconds; 0 if it is none. A worker gets
+// such a task at once and keeps it until then.
+func instant(iso string) int64 {
+	if len(iso) < len("2006-01-02T15:04:05Z") || len(iso) > len(time.RFC3339Nano) {
+		return 0
+	}
+	t, err := time.ParseInLocation(time.RFC3339Nano, iso, time.UTC)
+	if err != nil {
+		return 0
+	}
+	return t.UnixMicro()
 }
 
 // celeryMember says which of Celery's bodies has a member.

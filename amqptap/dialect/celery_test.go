@@ -17,6 +17,7 @@ func celeryBody(body []byte) (c celery, ok bool) {
 		return c, false
 	}
 	c.task, _ = all["task"].(string)
+	c.eta, _ = all["eta"].(string)
 	c.status, _ = all["status"].(string)
 	if result, ok := all["result"].(map[string]any); ok {
 		c.class, _ = result["exc_type"].(string)
@@ -101,6 +102,38 @@ func TestCeleryShapes(t *testing.T) {
 	}
 }
 
+func TestCeleryCountdownsAreTold(t *testing.T) {
+	for eta, want := range map[string]int64{
+		"2026-11-20T21:19:12.778664+00:00": 1795209552778664,
+		"2026-11-20T21:19:12+00:00":        1795209552000000,
+		"2026-11-20T23:19:12.5+02:00":      1795209552500000,
+		"2026-11-20T21:19:12Z":             1795209552000000,
+		"2026-11-20":                       0,
+		"soon":                             0,
+		strings.Repeat("2", 1<<20):         0,
+	} {
+		require.Equal(t, want, instant(eta), "%.40s", eta)
+	}
+	delayed := 0
+	for _, of := range []string{"single", "retries", "v1"} {
+		set := newSet(t)
+		for _, r := range readWild(t, "../../integration/testdata/celery/"+of+".jsonl") {
+			var m spanbuilder.Message
+			set.Decode(&r, &m)
+			if m.NotBefore != 0 {
+				delayed++
+			}
+		}
+	}
+	require.Equal(t, 10, delayed, "a countdown, two retries, and two of version 2 after one of version 1, each seen twice")
+}
+
+func TestCeleryTasksWithOverlongNamesAreCounted(t *testing.T) {
+	var m spanbuilder.Message
+	name, v := newSet(t).Decode(&Record{Properties: Properties{CorrelationID: "7", Headers: headerAny{"task": strings.Repeat("x", maxField+1), "id": "7"}}}, &m)
+	require.Equal(t, "celery bad_field", name+" "+v.String())
+}
+
 func TestCeleryResults(t *testing.T) {
 	const id = "5e5bcc09-b60d-45fc-818e-407044cbaf6a"
 	for body, want := range map[string]string{
@@ -175,6 +208,6 @@ func FuzzCelery(f *testing.F) {
 			return // of the two, the later wins, and maps have no order
 		}
 		require.Equal(t, faultNone, fault)
-		require.Equal(t, []any{want.task, want.taskID, want.status, want.class, want.retries}, []any{c.task, c.taskID, c.status, c.class, c.retries})
+		require.Equal(t, []any{want.task, want.taskID, want.eta, want.status, want.class, want.retries}, []any{c.task, c.taskID, c.eta, c.status, c.class, c.retries})
 	})
 }
