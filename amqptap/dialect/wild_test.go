@@ -134,7 +134,7 @@ func tally(t testing.TB, records []Record) map[string]int {
 
 // What one client sends and another's dialect takes would be paired wrongly, and named wrongly.
 func TestEachRecordedMessageIsItsOwnDialects(t *testing.T) {
-	for _, of := range []string{"nameko", "celery", "jsonrpc", "plain", "oslo", "openstack"} {
+	for _, of := range []string{"nameko", "celery", "jsonrpc", "plain", "oslo", "openstack", "masstransit", "spring", "moleculer"} {
 		want := of
 		if of == "openstack" {
 			want = "oslo"
@@ -143,7 +143,7 @@ func TestEachRecordedMessageIsItsOwnDialects(t *testing.T) {
 		for i, r := range recorded(t, of) {
 			var m spanbuilder.Message
 			name, v := set.Decode(&r, &m)
-			if of == "plain" && name == "direct" { // pika's, over direct reply-to
+			if name == "direct" && (of == "plain" || of == "spring") { // pika's over direct reply-to; Spring's text has no mark
 				name = of
 			}
 			require.Equal(t, want, name, "%s, record %d, %s", of, i, r.Body)
@@ -157,7 +157,8 @@ func TestRecordedRepliesFindTheirRequests(t *testing.T) {
 	type key struct{ replyTo, id string }
 	for of, unanswered := range map[string]int{
 		"nameko": 1, // the service that is not there
-		"celery": 0, "jsonrpc": 0, "plain": 0, "oslo": 0,
+		"celery": 0, "jsonrpc": 0, "plain": 0, "oslo": 0, "masstransit": 0, "moleculer": 0,
+		"spring": 1, // the listener that fails in silence
 	} {
 		set, open, replies := newSet(t), map[key]int{}, 0
 		for _, r := range recorded(t, of) {
