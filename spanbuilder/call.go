@@ -79,6 +79,7 @@ type sequel struct {
 	deadAt      int64 // when it was seen again after it was dead-lettered, last
 	deadReason  string
 	deadQueue   string
+	notBefore   int64 // when the receiver was asked to begin, if not at once
 	alike       *call // the next without an id and to the same reply address
 }
 

@@ -109,10 +109,11 @@ func (p *Pairer) fill(t *Tracer, c *call, m *Message) {
 }
 
 func (p *Pairer) timeoutOf(m *Message) time.Duration {
-	if m.Timeout <= 0 {
-		return p.opts.DefaultTimeout
+	timeout := p.opts.DefaultTimeout
+	if m.Timeout > 0 {
+		timeout = m.Timeout
 	}
-	return min(m.Timeout, maxTimeout)
+	return min(m.delay()+min(timeout, maxTimeout), maxTimeout)
 }
 
 // learnRequest joins what a call's request shows of who is who. It returns the process at that point.
@@ -152,6 +153,9 @@ func (p *Pairer) delivered(t *Tracer, c *call, m *Message) {
 		p.redelivered(c, m)
 	case m.DeadReason != "":
 		p.deadLettered(c, m)
+	}
+	if m.delay() > 0 {
+		p.calls.sequel(c).notBefore = m.NotBefore
 	}
 	if c.label.queue == "" {
 		c.label = p.labels.get(t, c.route(), p.texts.get(m.Queue), c.fault())

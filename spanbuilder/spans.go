@@ -99,7 +99,8 @@ func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
 	if s.Parent = c.ids().id(clientDomain); !c.seen(requestPublished) {
 		s.Parent = parent.parent // no CLIENT span will be made
 	}
-	s.Start = c.work.delivered
+	delayed := false
+	s.Start, delayed = c.workBegan()
 	if answered {
 		s.Duration, s.Error = length(s.Start, c.at(replyPublished)), c.fault()
 	}
@@ -109,9 +110,12 @@ func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
 	}
 	if c.seen(requestPublished) {
 		s.Echo = true
-		s.Timers = room.timer("queue_wait", length(c.published, s.Start))
+		s.Timers = room.timer("queue_wait", length(c.published, c.work.delivered))
 	}
 	s.Tags = c.tags(room)
+	if delayed {
+		addTag(s, "rpc.delayed", "true")
+	}
 	if l.queue != "" {
 		addTag(s, "amqp.queue", l.queue)
 	}
