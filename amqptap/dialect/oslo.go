@@ -28,6 +28,7 @@ type oslo struct {
 	seen      uint32
 	text      [osloStrings + 1]string
 	failure   string // class of the remote exception
+	traceBase string // osprofiler's base_id
 	timeout   time.Duration
 	ending    bool
 	args      osloArgReader
@@ -64,7 +65,7 @@ func (o *oslo) Decode(r *Record, m *spanbuilder.Message) Verdict {
 }
 
 func (o *oslo) reset() {
-	o.enveloped, o.bad, o.seen, o.failure, o.timeout, o.ending = false, false, 0, "", 0, true
+	o.enveloped, o.bad, o.seen, o.failure, o.traceBase, o.timeout, o.ending = false, false, 0, "", "", 0, true
 	o.text = [osloStrings + 1]string{}
 	o.values, o.args.found = o.values[:0], o.args.found[:0]
 }
@@ -166,6 +167,10 @@ func (o *oslo) member(s *scanner, f osloField) {
 		o.arguments(s)
 		return
 	}
+	if f == osloTraceInfo {
+		o.traceInfo(s)
+		return
+	}
 	kind, raw, ok := s.value()
 	if !ok || f == osloOther || f == osloArgs {
 		return
@@ -191,6 +196,27 @@ func (o *oslo) member(s *scanner, f osloField) {
 		o.failure = ""
 		if !isNull {
 			o.failure = o.exception(kind, raw, s.level)
+		}
+	}
+}
+
+// traceInfo reads {"hmac_key": …, "base_id": …, "parent_id": …}.
+func (o *oslo) traceInfo(s *scanner) {
+	o.traceBase = ""
+	if !s.atObject() {
+		s.value()
+		return
+	}
+	for more := s.open(); more; more = s.fault == faultNone {
+		name, ok := s.key()
+		if !ok {
+			return
+		}
+		isBase := len(name) <= maxField && o.str(name, s.level) == "base_id"
+		if k, v, ok := s.value(); ok && isBase {
+			if o.traceBase = ""; k == kindString && len(v) <= maxField {
+				o.traceBase = o.str(v, s.level)
+			}
 		}
 	}
 }
@@ -329,6 +355,11 @@ func (o *oslo) fillContext(m *spanbuilder.Message) {
 	}
 	if m.Context.TraceID.IsZero() && o.text[osloTraceparent] != "" {
 		if c, f := spanbuilder.ParseTraceparent(o.text[osloTraceparent]); f == spanbuilder.NoFault {
+			m.Context = c
+		}
+	}
+	if m.Context.TraceID.IsZero() && o.traceBase != "" {
+		if c, f := spanbuilder.ParseProfilerBase(o.traceBase); f == spanbuilder.NoFault {
 			m.Context = c
 		}
 	}

@@ -37,6 +37,9 @@ func reference(r *Record) (spanbuilder.Message, bool) {
 			if n, ok := v.(json.Number); ok {
 				o.timeout = duration([]byte(n), time.Second)
 			}
+		case f == osloTraceInfo:
+			info, _ := v.(map[string]any)
+			o.traceBase, _ = info["base_id"].(string)
 		case f == osloFailure && v != nil:
 			o.failure = "failure"
 			if e, ok := members([]byte(s)); isString && ok {
