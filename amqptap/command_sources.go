@@ -85,7 +85,7 @@ func (s *Source) unstarted() (*tap, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tap{settings: settings, stream: st, log: s.log}, nil
+	return &tap{settings: settings, stream: st, log: s.log, names: new(names)}, nil
 }
 
 // explained is t as a command tells it, once and with what to do about it.

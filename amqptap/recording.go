@@ -156,6 +156,9 @@ func (rec recording) tell(w *captureWriter, x *redactor, errs io.Writer) {
 
 // fill writes what comes. lost is why it ended too early, err that there is no file.
 func (rec recording) fill(ctx context.Context, t *tap, w *captureWriter, x *redactor, errs io.Writer) (lost, err error) {
+	if err := t.findHarmless(ctx); err != nil {
+		return nil, err
+	}
 	s, trouble := t.connect(ctx)
 	if trouble != nil {
 		return nil, trouble.explained(t.URI.Password)
@@ -193,6 +196,24 @@ func (rec recording) fill(ctx context.Context, t *tap, w *captureWriter, x *reda
 		}
 	}
 	return nil, nil
+}
+
+// findHarmless finds out which keys of a mirror may be bound, as a running tap's guard does.
+func (t *tap) findHarmless(ctx context.Context) error {
+	if t.Mode != "mirror" || t.AcceptChanges {
+		return nil
+	}
+	api, err := t.newAPI()
+	if err != nil {
+		return err
+	}
+	defer api.Close()
+	g := &guard{tap: t, api: api}
+	g.askMirror(ctx)
+	if len(t.health.mayBind()) == 0 {
+		return errors.New("no key of the mirror can be bound without changing what the watched programs see: ask 'rabbitmq check' why, or accept it with accept_changes")
+	}
+	return nil
 }
 
 // acknowledger acknowledges in batches.

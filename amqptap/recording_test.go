@@ -142,6 +142,11 @@ func TestMirroredMessagesAreRecordedAsWhatTheyAre(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, spans, `"calltap.mode":"mirror"`)
 	require.Contains(t, spans, `"amqp.routing_key":"conductor"`)
+
+	require.NoError(t, os.WriteFile(config, []byte(`{"apps": {"calltap": {"sources": [{"source": "rabbitmq", "url": "`+node.URL()+`", "management": "`+node.Management()+`",
+		"mirror": [{"exchange": "recorded", "keys": ["#"]}]}]}}}`), 0o600))
+	_, _, err = recordWith(t, func() {}, "--config", config, "-o", "-", "--for", "1s")
+	require.ErrorContains(t, err, "accept_changes", "it bound what a tap would not")
 }
 
 func TestRecordingToldWrongThings(t *testing.T) {
