@@ -73,6 +73,9 @@ func TestCeleryTasksAreOneTraceWithWhatTheyCause(t *testing.T) {
 		{"progress", "done", "", `CLIENT rpc shop.progress
   SERVER QUEUE shop.progress
 `},
+		{"countdown", 5.0, "", `CLIENT rpc shop.add
+  SERVER QUEUE shop.add
+`},
 		{"log", nil, "", `PRODUCER rpc shop.log
   CONSUMER QUEUE shop.log
 `},
@@ -116,6 +119,11 @@ func TestCeleryTasksAreOneTraceWithWhatTheyCause(t *testing.T) {
 				} else {
 					require.Empty(t, s.Tags["error"], s.Name)
 				}
+			}
+			if c.shape == "countdown" {
+				call, work := onlyOf(t, trace, "CLIENT"), onlyOf(t, trace, "SERVER")
+				require.Equal(t, "true", work.Tags["rpc.delayed"])
+				require.Greater(t, call.Duration, 2*work.Duration, "the worker had the task for a second before its time came")
 			}
 		})
 	}
