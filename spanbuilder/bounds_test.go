@@ -96,7 +96,7 @@ func TestAHundredThousandOpenCallsFitTheirMemory(t *testing.T) {
 	used := heap() - before
 	require.EqualValues(t, n, p.Stats().Open)
 	t.Logf("%d bytes an open call", used/n)
-	require.Less(t, used, int64(64<<20))
+	require.Less(t, used, int64(44<<20), "the collector lets the process grow by more than what lives")
 	p.Flush(tracer, t0)
 	require.Zero(t, p.Stats().Open)
 }

@@ -43,6 +43,7 @@ type castTable struct {
 	byKey          map[key]*cast
 	handedOut      map[key]*cast // the last by look and queue
 	oldest, newest *cast
+	spare          pool[cast]
 	n, max         int // n counts the list: a key that is used again has one entry in the map only
 	count          *counters
 }
@@ -79,12 +80,14 @@ func (s *castTable) pop() {
 	if s.oldest == nil {
 		s.newest = nil
 	}
-	switch {
-	case c.anonymous:
-		s.unqueue(c)
-	case s.byKey[c.key] == c:
+	if c.anonymous {
+		s.unqueue(c) // a queue may remember it still, so it is not used again
+		return
+	}
+	if s.byKey[c.key] == c {
 		delete(s.byKey, c.key)
 	}
+	s.spare.put(c)
 }
 
 func (s *castTable) expire(before int64) {

@@ -120,6 +120,21 @@ func (s *slab[T]) get() (uint32, *T) {
 
 func (s *slab[T]) put(number uint32) { s.free = append(s.free, number) }
 
+// few gives out new Ts that nobody takes back: the collector does, which is safe whoever may still refer to them. They are allocated
+// a few at a time. One that is kept for long keeps its neighbours, so they are not many.
+type few[T any] struct{ left []T }
+
+const fewAtATime = 8
+
+func (f *few[T]) get() *T {
+	if len(f.left) == 0 {
+		f.left = make([]T, fewAtATime)
+	}
+	x := &f.left[0]
+	f.left = f.left[1:]
+	return x
+}
+
 // pool is a slab of Ts that nobody numbers.
 type pool[T any] struct{ free []*T }
 

@@ -37,15 +37,22 @@ func (p *Pairer) addCast(t *Tracer, m *Message, k key, sender processRef) *cast 
 	if !uniqueID(m.ID) {
 		ids = k.salted(m.Time)
 	}
-	s := p.newCast(t, m, k, ids, sender)
+	s := p.casts.spare.get()
+	p.fillCast(t, m, s, k, ids, sender)
 	p.casts.add(s)
 	return s
 }
 
+// newCast makes a cast that is not in the table by its key.
 func (p *Pairer) newCast(t *Tracer, m *Message, k, ids key, sender processRef) *cast {
-	s := &cast{key: k, ids: ids, seq: p.seq, first: m.Time, sender: sender, anonymous: m.ID == ""}
-	s.place, s.origin, _ = p.locate(t, m, ids, sender)
+	s := new(cast)
+	p.fillCast(t, m, s, k, ids, sender)
 	return s
+}
+
+func (p *Pairer) fillCast(t *Tracer, m *Message, s *cast, k, ids key, sender processRef) {
+	*s = cast{key: k, ids: ids, seq: p.seq, first: m.Time, sender: sender, anonymous: m.ID == ""}
+	s.place, s.origin, _ = p.locate(t, m, ids, sender)
 }
 
 // learnOneWay joins what a one-way message shows of who is who. It returns the process at that point.
@@ -108,13 +115,18 @@ func (p *Pairer) consume(t *Tracer, m *Message, s *cast, receiver processRef) {
 	}
 	r := p.routes.get(m)
 	l := p.labels.get(t, r, p.texts.get(m.Queue), "")
-	a := &activity{
+	a := p.works.get()
+	*a = activity{
 		span: ids.id(consumerDomain), request: s.sent(), seq: s.seq, receiver: receiver, sender: s.sender,
 		under: s.under, delivered: m.Time, last: m.Time, cast: true,
 		role: p.roles.get(r.topic, p.servedBy(l.service, r, l.queue, receiver)), ignored: l.ignore,
 	}
 	p.tree.begin(m.Work, a)
-	p.traces.begin(&p.processes, p.traceOf(s.place, m.Time), a)
+	tr := p.traceOf(s.place, m.Time)
+	if s.under == 0 && s.published != 0 {
+		p.rootSends(tr, s.sender, s.published, 0, 0) // which began the trace, perhaps
+	}
+	p.traces.begin(&p.processes, tr, a)
 	p.consumerSpan(t, m, s, ids, l, a)
 }
 

@@ -10,7 +10,7 @@ import (
 type PairerOptions struct {
 	// MaxOpen is how many calls may await their reply at once, and how many casts and traces are remembered
 	// beside them; default 100,000. For one more, the oldest of whoever holds most is given up: its halves are
-	// emitted as incomplete, and it is counted. An open call takes about 350 bytes with all that belongs to it.
+	// emitted as incomplete, and it is counted. An open call takes about 400 bytes with all that belongs to it.
 	MaxOpen int
 	// DefaultTimeout ends calls that tell no timeout of their own; default 60 s.
 	DefaultTimeout time.Duration
@@ -76,6 +76,7 @@ type Pairer struct {
 	calls     callTable
 	casts     castTable
 	traces    traceTable
+	works     few[activity]
 	processes processes
 	contexts  contextTable
 	tree      tree

@@ -81,7 +81,8 @@ func (p *Pairer) open(t *Tracer, m *Message, k key) *call {
 		p.abandon(t, p.calls.victim())
 	}
 	c := p.calls.add(k, laneOf(m.VHost, m.ReplyTo))
-	c.work = &activity{seq: p.seq}
+	c.work = p.works.get()
+	c.work.seq = p.seq
 	c.set(direct, strings.HasPrefix(m.ReplyTo, directReply))
 	c.set(used, !uniqueID(m.ID))
 	c.set(nameless, m.ID == "")

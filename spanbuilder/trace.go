@@ -17,6 +17,12 @@ type trace struct {
 	gone    bool // evicted: its calls end as usual, but have no trace-mates any more
 	awaits  bool // the id of its spans is not known yet
 	used    bool // lately; see victim
+
+	// The work that no message began, at the HTTP API for one, and that others of this trace came out of:
+	root      processRef // who does it, nobody if none was seen
+	rootSeen  int64      // when it last sent something, or got an answer
+	rootPins  int32      // calls of it that are not answered
+	rootWaits int32      // those of them that are surely its
 }
 
 // as is the id of its spans. It differs from id if a table told that these are one.
@@ -33,6 +39,7 @@ type traceTable struct {
 	free  []uint32
 	index index
 	hand  int // see victim
+	fresh few[trace]
 	max   int
 	casts castWork
 	count *counters
@@ -61,7 +68,8 @@ func (s *traceTable) add(p *processes, id span.TraceID) *trace {
 		s.count.forgotten.Add(1)
 		s.evict(p, s.victim())
 	}
-	t := &trace{id: id, used: true}
+	t := s.fresh.get()
+	t.id, t.used = id, true
 	if n := len(s.free); n > 0 {
 		t.number, s.free = s.free[n-1], s.free[:n-1]
 		s.all[t.number] = t
@@ -108,6 +116,9 @@ func (s *traceTable) evict(p *processes, t *trace) {
 }
 
 func (s *traceTable) drop(t *trace) {
+	for a := t.work; a != nil; {
+		a, a.next = a.next, nil // what remembers one of them must not keep them all
+	}
 	t.gone, t.work, t.works = true, nil, 0
 	remove(&s.index, s, t.key())
 	s.all[t.number] = nil
