@@ -197,7 +197,7 @@ func FuzzCelery(f *testing.F) {
 		set := newSet(t)
 		var m spanbuilder.Message
 		for _, h := range []Headers{nil, headerAny{"task": task, "id": taskID, "retries": 1.0, "parent_id": id}} {
-			if name, _ := set.Decode(&Record{Body: body, Properties: Properties{CorrelationID: id, Headers: h}}, &m); name == "celery" {
+			if name, v := set.Decode(&Record{Body: body, Properties: Properties{CorrelationID: id, Headers: h}}, &m); name == "celery" && v == Decoded {
 				require.NotEmpty(t, m.ID)
 			}
 		}
