@@ -28,6 +28,7 @@ type activity struct {
 	ended bool // the reply was published, or the cast's time is over
 	cast  bool
 	pins  int32 // open calls that it caused
+	waits int32 // those of them that it surely caused
 
 	// Of a call, a ring of what its receiver works on; of a cast, the list by last. Nil once it ended.
 	before, after *activity

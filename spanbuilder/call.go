@@ -39,7 +39,7 @@ type call struct {
 }
 
 // callFlags are what is true of a call.
-type callFlags uint16
+type callFlags uint32
 
 const (
 	clientOut      callFlags = 1 << iota // the CLIENT span was emitted, or never will be
@@ -58,6 +58,8 @@ const (
 	replyFirst                           // what was seen first of it was a reply
 	deliveredFirst                       // or the request's delivery
 	rivalled                             // cause was not the only work that can have sent it
+	rooted                               // it came out of what no message began
+	certain                              // nothing else than cause can have sent it
 )
 
 func (c *call) is(f callFlags) bool { return c.flags&f != 0 }

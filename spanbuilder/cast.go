@@ -17,6 +17,7 @@ type cast struct {
 	newer     *cast
 
 	ofCall bool // it is the request of a call that is over
+	taken  bool // it was delivered, or could not be
 
 	// Of a message without id; see anonymous.go.
 	anonymous bool
@@ -92,6 +93,9 @@ func (s *castTable) pop() {
 
 func (s *castTable) expire(before int64) {
 	for s.oldest != nil && s.oldest.first <= before {
+		if !s.oldest.taken && s.oldest.published != 0 {
+			s.count.undelivered.Add(1)
+		}
 		s.pop()
 	}
 }

@@ -115,19 +115,21 @@ func (p *Pairer) caused(a *activity, now int64) {
 // suspend notes that c was sent, and that the work that sent it waits now.
 func (p *Pairer) suspend(c *call, now int64) {
 	c.flags |= waiting
-	d := doing{trace: c.work.trace.id, time: now, waits: 1}
 	if c.is(exactParent) {
 		c.cause = c.work.trace.workOf(c.parent)
+		c.set(certain, !c.is(guessedTrace))
 	} else {
-		var rival bool
-		c.cause, _, rival = p.cause(c.work.trace, c.sending())
+		a, rank, rival := p.cause(c.work.trace, c.sending())
+		c.cause = a
 		c.set(rivalled, rival)
+		c.set(rooted, a == nil && rank == surely)
+		c.set(certain, !rival && (a == nil || rank == surely))
 	}
+	d := doing{trace: c.work.trace.id, time: now, waits: 1}
 	if c.cause != nil {
 		d.parent, d.service = c.cause.span, c.cause.role.service
-		c.cause.pins++
-		p.caused(c.cause, now)
 	}
+	p.waits(c, now, 1)
 	p.processes.worked(c.work.sender, d)
 }
 
@@ -140,10 +142,24 @@ func (p *Pairer) resume(c *call, now int64) {
 	under := span.ID(0)
 	if c.cause != nil {
 		under = c.cause.span
-		c.cause.pins--
-		p.caused(c.cause, now)
 	}
+	p.waits(c, now, -1)
 	p.processes.resumed(c.work.sender, c.work.trace.id, under, now)
+}
+
+// waits notes that what sent c awaits one reply more, or less.
+func (p *Pairer) waits(c *call, now int64, more int32) {
+	known := int32(0)
+	if c.is(certain) {
+		known = more
+	}
+	if c.cause == nil {
+		p.rootSends(c.work.trace, c.work.sender, now, more, known)
+		return
+	}
+	c.cause.pins += more
+	c.cause.waits += known
+	p.caused(c.cause, now)
 }
 
 // endQuiet emits the spans of the works that caused nothing since before and wait for nothing.

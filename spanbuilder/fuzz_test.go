@@ -27,6 +27,7 @@ func messagesOf(data []byte) []Message {
 			UserID:          pick(d[6], "u", ""),
 			RequestID:       pick(d[6]>>1, clientsOwn, "", "req-junk", "req-330d23da-f3ee-4c8c-93f3-8e80db156ec9"),
 			GlobalRequestID: pick(d[6]>>4, "", clientsOwn, "x"), Error: pick(d[7], "", "Boom"),
+			MayNotReply: d[1]>>5 == 5, DeadReason: pick(d[4]>>2, "", "", "expired"), DeadQueue: pick(d[4]>>5, "", "q"),
 			Root: pick(d[0]>>4, "", "", rootUUID, "another-tree-of-calls"), Work: Ident(d[0] & 3), Parent: Ident(d[0] >> 2 & 3),
 		}
 		if d[7]&0x80 != 0 {

@@ -223,11 +223,39 @@ func (p *Pairer) cause(tr *trace, m sending) (best *activity, rank int, rival bo
 			rival = rival || other.mayGoOn()
 		}
 	}
+	if best != nil && tr.rootSeen != 0 && p.processes.relation(m.by, tr.root) == same {
+		return p.orRoot(tr, m, best, rank, rival)
+	}
 	return best, rank, rival
 }
 
+// orRoot decides between best and the work that no message began, which m's sender is known to do. best nil is the latter.
+func (p *Pairer) orRoot(tr *trace, m sending, best *activity, rank int, rival bool) (*activity, int, bool) {
+	root := rank < surely || tr.rootSeen > best.seen()
+	if (tr.rootPins > 0) != (best.pins > 0) {
+		root = best.pins > 0
+	}
+	switch {
+	case root:
+		return nil, surely, rival || best.mayGoOn()
+	case rank < surely:
+		return best, rank, rival
+	}
+	return best, rank, rival || tr.rootWaits == 0 && m.at-tr.rootSeen < p.opts.CastQuiet.Microseconds()
+}
+
+// rootSends notes that the work that no message began sent something, and how many replies more or less it awaits, of which so many
+// for sure.
+func (p *Pairer) rootSends(tr *trace, by processRef, now int64, pins, waits int32) {
+	if tr == nil || !by.known() || tr.root.known() && p.processes.relation(by, tr.root) != same {
+		return
+	}
+	tr.root, tr.rootSeen = by, max(tr.rootSeen, now)
+	tr.rootPins, tr.rootWaits = max(tr.rootPins+pins, 0), max(tr.rootWaits+waits, 0)
+}
+
 // mayGoOn reports whether a is neither known to wait nor thought to be over.
-func (a *activity) mayGoOn() bool { return a.pins == 0 && (!a.cast && !a.ended || a.held != nil) }
+func (a *activity) mayGoOn() bool { return a.waits == 0 && (!a.cast && !a.ended || a.held != nil) }
 
 // likelier reports whether a is a likelier cause than b for all that their traffic tells: a work that awaits a reply sends
 // nothing, as a rule, and of two that could, the one that just began or got an answer does.

@@ -81,7 +81,7 @@ func (p *Pairer) produce(t *Tracer, m *Message, s *cast) {
 	fault := ""
 	if m.Unroutable {
 		p.count.unroutable.Add(1)
-		fault = "unroutable"
+		fault, s.taken = "unroutable", true // by nobody, which is told
 	}
 	p.producerSpan(t, m, s, fault)
 }
@@ -110,6 +110,7 @@ func (p *Pairer) consume(t *Tracer, m *Message, s *cast, receiver processRef) {
 		}
 		p.recent.add(ids, false)
 	}
+	s.taken = true
 	if s.published == 0 && !s.ofCall {
 		p.count.orphanDeliveries.Add(1)
 	}

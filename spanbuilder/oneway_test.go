@@ -81,6 +81,18 @@ func TestCastsWithoutIDsAreMatchedInTheOrderOfTheirQueue(t *testing.T) {
 	require.EqualValues(t, 1, stats.Redelivered)
 }
 
+func TestACastThatNobodyTakesIsCounted(t *testing.T) {
+	cast := func(id string, point Point, after int64) Message {
+		return Message{Time: t0 + after, Point: point, Form: FormCast, Exchange: "nova", Method: "m", ID: id, Queue: "q"}
+	}
+	unroutable := cast("cccccccccccccccccccccccccccccccc", Published, 3)
+	unroutable.Unroutable = true
+	_, stats := observed(t, cast(callID, Published, 0), cast("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", Published, 1),
+		cast(callID, Delivered, 2), unroutable, cast("", Published, 4), cast("", Delivered, 5),
+		cast("dddddddddddddddddddddddddddddddd", Published, 61_000_000)) // which may be taken yet
+	require.EqualValues(t, 1, stats.Undelivered)
+}
+
 func TestUnroutableCasts(t *testing.T) {
 	m := Message{Time: t0, Point: Published, Form: FormNotification, Exchange: "nova", Method: "m", ID: callID, Unroutable: true}
 	got, stats := observed(t, m)

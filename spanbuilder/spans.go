@@ -15,6 +15,10 @@ func (p *Pairer) resolve(t *Tracer, c *call, fault string) *label {
 // parentOf decides what a call hangs below, with all that is known by now: the identity of its sender may
 // have come to light since it was published.
 func (p *Pairer) parentOf(c *call) origin {
+	if o := c.origin(); c.is(rooted) {
+		o.guessed = o.guessed || c.is(rivalled)
+		return o
+	}
 	return p.parent(c.origin(), c.work.trace, c.sending(), c.cause, c.is(rivalled))
 }
 
@@ -32,6 +36,7 @@ func (p *Pairer) parent(o origin, tr *trace, m sending, pinned *activity, rivall
 		}
 	}
 	if a == nil {
+		o.guessed = o.guessed || rival
 		return o
 	}
 	o = origin{parent: a.span, service: a.role.service, exact: true, guessed: o.guessed || rival || rank != surely}
@@ -147,6 +152,8 @@ func (p *Pairer) producerSpan(t *Tracer, m *Message, c *cast, fault string) {
 	if a := tr.workOf(parent.parent); a != nil {
 		c.under = a.span
 		p.caused(a, m.Time)
+	} else {
+		p.rootSends(tr, c.sender, m.Time, 0, 0)
 	}
 	p.processes.worked(c.sender, doing{trace: c.place.trace, parent: c.under, service: parent.service, time: m.Time})
 	l := p.labels.get(t, r, "", fault)

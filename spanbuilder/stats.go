@@ -21,7 +21,7 @@ type PairerStats struct {
 	Unroutable   int64 `json:"unroutable"`
 	Redelivered  int64 `json:"redelivered"`
 	Duplicates   int64 `json:"duplicates"`    // messages seen before at the same point
-	Undelivered  int64 `json:"undelivered"`   // calls that nobody took until their timeout
+	Undelivered  int64 `json:"undelivered"`   // calls that nobody took until their timeout, one-way messages within a minute
 	DeadLettered int64 `json:"dead_lettered"` // deliveries of messages that the broker moved to another queue
 	ExtraReplies int64 `json:"extra_replies"` // replies to a call that had one
 	Incomplete   int64 `json:"incomplete"`    // spans emitted without their end
