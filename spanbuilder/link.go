@@ -235,11 +235,8 @@ func (p *Pairer) orRoot(tr *trace, m sending, best *activity, rank int, rival bo
 	if (tr.rootPins > 0) != (best.pins > 0) {
 		root = best.pins > 0
 	}
-	switch {
-	case root:
+	if root {
 		return nil, surely, rival || best.mayGoOn()
-	case rank < surely:
-		return best, rank, rival
 	}
 	return best, rank, rival || tr.rootWaits == 0 && m.at-tr.rootSeen < p.opts.CastQuiet.Microseconds()
 }
