@@ -88,6 +88,8 @@ func (s *switcher) light(ctx context.Context, t *tap, api *management.Client, ke
 		return v.Tracing, false, nil
 	case v.Tracing && mine != nil:
 		return true, true, nil
+	case mine != nil && n.Uptime == 0: // it does not tell yet whether it restarted
+		return false, false, nil
 	case mine != nil && !restarted(n, mine.at):
 		s.leave(t, n.Name)
 		return false, false, nil
@@ -127,7 +129,7 @@ func (s *switcher) light(ctx context.Context, t *tap, api *management.Client, ke
 // restarted reports whether a node began to run after that time, as far as its statistics, which are some seconds old, tell. A node
 // forgets its firehose when it restarts.
 func restarted(n management.Node, at time.Time) bool {
-	return n.Uptime > 0 && time.Duration(n.Uptime)*time.Millisecond < time.Since(at)
+	return time.Duration(n.Uptime)*time.Millisecond < time.Since(at)
 }
 
 // leave respects that somebody switched off what the tap had on.

@@ -93,26 +93,21 @@ func TestTheFirehoseOfACluster(t *testing.T) {
 		require.Eventually(t, func() bool {
 			tap.nowRunning().recheck()
 			return tap.now().Tracing[b.Name()].ByUs && vhostOf(t, b).Tracing
-		}, 3*patience, patience/20, "status: %s", dump(tap.now()))
+		}, 3*patience, patience/20)
+		require.Zero(t, tap.logs.FilterMessageSnippet("somebody switched").Len())
 	})
-}
-
-// With a user who may not see the other nodes, what comes from them is all that tells.
-func TestAClusterSeenWithoutMonitoring(t *testing.T) {
-	a, b := pair(t)
-	for _, n := range []*rabbit.Node{a, b} {
-		n.Ctl(t, "trace_on")
-	}
-	a.Ctl(t, "add_user", "tap", "pw")
-	a.Ctl(t, "set_user_tags", "tap", "management")
-	a.Ctl(t, "set_permissions", "tap", `^tap\.`, `^tap\.`, `^(tap\.|amq\.rabbitmq\.trace$)`)
-	tap := start(t, &Source{URL: a.URLFor("tap", "pw"), Management: a.Management()})
-	s := tap.awaitStatus(t, "asked", func(s Status) bool { return len(s.Tracing) == 2 })
-	require.Equal(t, "unknown", s.Tracing[b.Name()].State)
-	require.Contains(t, s.Unknown[askedNodes], "401")
-	_, fields := tap.awaitLog(t, "the management API does not tell")
-	require.Contains(t, fields["advice"], "rabbitmqctl set_user_tags 'tap' monitoring")
-	tap.seesCalls(t, b.URL(), "unseen.b", 3)
+	t.Run("of nodes that may not be asked the messages tell", func(t *testing.T) {
+		b.Ctl(t, "trace_on")
+		a.Ctl(t, "add_user", "tap", "pw")
+		a.Ctl(t, "set_user_tags", "tap", "management")
+		a.Ctl(t, "set_permissions", "tap", `^tap\.`, `^tap\.`, `^(tap\.|amq\.rabbitmq\.trace$)`)
+		tap := start(t, &Source{URL: a.URLFor("tap", "pw"), Management: a.Management()})
+		s := tap.awaitStatus(t, "asked", func(s Status) bool { return len(s.Tracing) == 2 })
+		require.Equal(t, "unknown", s.Tracing[b.Name()].State)
+		require.Contains(t, s.Unknown[askedNodes], "401")
+		tap.awaitStatus(t, "names", func(s Status) bool { return tap.nowRunning().names.table.Load() != nil })
+		tap.seesCalls(t, b.URL(), "unseen.b", 3)
+	})
 }
 
 func withoutConnections(n NodeTracing) NodeTracing {
