@@ -46,6 +46,7 @@ type Status struct {
 	Unrecognised    int64                       `json:"unrecognised"` // messages that no dialect knows
 	BadEvents       int64                       `json:"bad_events"`   // not what a firehose sends
 	BadTraceHeaders int64                       `json:"bad_trace_headers"`
+	Batches         int64                       `json:"batches"` // JSON-RPC messages that hold several calls and are traced as one
 	Panics          int64                       `json:"panics"`
 
 	// DropsEstimate counts messages whose counterpart was not seen. The broker does not say what it drops from the full queue; this also counts what
@@ -60,6 +61,7 @@ type counters struct {
 	published, delivered    atomic.Int64
 	unrecognised, badEvents atomic.Int64
 	badContext, panics      atomic.Int64
+	batches                 atomic.Int64
 	connects, failures      atomic.Int64
 	lastEvent               atomic.Int64 // Unix microseconds
 	bytes                   atomic.Int64 // read from the broker
@@ -141,6 +143,7 @@ func (t *tap) status() Status {
 		Unrecognised:    t.counters.unrecognised.Load(),
 		BadEvents:       t.counters.badEvents.Load(),
 		BadTraceHeaders: t.counters.badContext.Load(),
+		Batches:         t.counters.batches.Load(),
 		Panics:          t.counters.panics.Load(),
 		Pairer:          t.pairer.Stats(),
 	}

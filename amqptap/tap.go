@@ -56,6 +56,7 @@ func startTap(s settings, log func() *zap.Logger) (*tap, error) {
 	st.clock = new(clock)
 	ctx, cancel := context.WithCancel(context.Background())
 	t := &tap{settings: s, stream: st, log: log, cancel: cancel, done: make(chan struct{}), names: known, poke: make(chan struct{}, 1)}
+	t.rates.tick(time.Now(), 0)
 	t.dog.Watchdog = *s.Watchdog.withDefaults()
 	go t.run(ctx)
 	return t, nil
@@ -95,6 +96,7 @@ func (t *tap) advance() {
 	t.with(func(tr *spanbuilder.Tracer) {
 		t.pairer.Advance(tr, t.clock.seenUntil(time.Now().UnixMicro()))
 		t.counters.badContext.Store(t.badContexts())
+		t.counters.batches.Store(t.dialects.Batches)
 	})
 	t.rates.tick(time.Now(), t.counters.events())
 }

@@ -61,7 +61,7 @@ fi
 needs rabbitmq && ! rabbitmq_there && lost "rabbitmq-server"
 
 if needs python && ! cmp -s integration/apps/requirements.txt "$parts/venv/requirements.txt"; then
-  say "python: oslo.messaging and pika into .parts/venv"
+  say "python: the libraries of integration/apps/requirements.txt into .parts/venv"
   { python3 -m venv --clear "$parts/venv" &&
     "$parts/venv/bin/pip" install -q --no-cache-dir -r integration/apps/requirements.txt &&
     cp integration/apps/requirements.txt "$parts/venv/"; } >"$parts/pip.log" 2>&1 ||

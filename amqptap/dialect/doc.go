@@ -4,9 +4,15 @@
 // shows it; out comes the spanbuilder.Message that the pairing needs, or a Verdict that says
 // why not. One file is one protocol:
 //
-//	                       ┌─► oslo.go    {"oslo.version":…,"oslo.message":"{…}"}, bare notifications
-//	Record ──► Set.Decode ─┤
-//	                       └─► plain.go   reply_to and correlation_id, JSON "method", direct reply-to
+//	                       ┌─► oslo.go         {"oslo.version":…,"oslo.message":"{…}"}, bare notifications
+//	                       ├─► nameko.go       headers nameko.call_id_stack; exchange nameko-rpc
+//	                       ├─► celery.go       headers task, id, root_id, parent_id; {"task":…}; {"status":…,"task_id":…}
+//	                       ├─► masstransit.go  {"messageType":["urn:message:…"],…}
+//	Record ──► Set.Decode ─┼─► spring.go       headers __TypeId__; serialised Java
+//	                       ├─► moleculer.go    queues MOL.REQB.ACTION, MOL.RES.NODE, …
+//	                       ├─► jsonrpc.go      {"jsonrpc":"2.0",…}
+//	                       ├─► direct.go       reply_to amq.rabbitmq.reply-to.…
+//	                       └─► plain.go        reply_to and correlation_id
 //
 // The first dialect that knows a message wins, so the specific stand before the general.
 //
