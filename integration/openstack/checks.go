@@ -128,6 +128,27 @@ func covers(got, want []string) error {
 	return nil
 }
 
+// checkMetrics looks whether StatsD got a timer of each kind: HTTP of a front API and of one behind it, a call that is named
+// after its object, and a cast.
+func (s *stage) checkMetrics() {
+	const scenario = "statsd"
+	timers, err := s.statsd.Timers()
+	if !s.check(scenario, fmt.Sprintf("%d timers", len(timers)), err) {
+		return
+	}
+	for _, name := range []string{
+		"openstack.nova-api.v2_1.servers.create.POST", "openstack.glance.v2.images.show.GET",
+		"openstack.nova.conductor.Instance.save", "openstack.nova.conductor.ComputeNode.save",
+		"openstack.nova.scheduler.select_destinations", "openstack.nova.compute." + build,
+	} {
+		var err error
+		if timers[name].Count == 0 {
+			err = fmt.Errorf("not among %s", strings.Join(slices.Sorted(maps.Keys(timers)), " "))
+		}
+		s.check(scenario, name, err)
+	}
+}
+
 // lower is what Zipkin makes of names.
 func lower(names []string) (all []string) {
 	for _, name := range names {

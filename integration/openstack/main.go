@@ -112,12 +112,13 @@ func (s *stage) play() {
 		return
 	}
 	boots := append([]booted{single}, s.parallelBoots()...)
-	s.diagnostics(single.server)
+	s.callDiagnostics("diagnostics", single.server, newRequestID())
 	s.stopAndStart(single.server)
 	s.failingBoot()
 	s.timeout(single.server)
 	s.unidentified()
-	s.ignorant()
+	s.ignorant(single.server)
+	s.checkMetrics()
 	s.compareLengths(boots)
 	s.compareLatencies(8)
 	fmt.Printf("\nthe trace of the boot, ms since its beginning:\n%s", single.trace.tree())
