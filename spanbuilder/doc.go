@@ -13,7 +13,7 @@
 //	               │             cause ──► whose work?  ──► activity.go, process.go
 //	               ▼
 //	        calls by (vhost, reply address, id), casts by (vhost, id) ─► spans.go ─► Sink
-//	        pairing.go, settle.go               oneway.go
+//	        pairing.go, again.go, settle.go     oneway.go
 //
 // A call gives two spans, as settle.go draws; a one-way message gives one PRODUCER span and one CONSUMER span a delivery,
 // both moments. Span ids are hashes of the message's own identity: a replay makes the same ids again, and two processes
@@ -26,9 +26,11 @@
 //
 //   - A message lost before it came here (the broker drops the oldest when the tap is slow): its call gives the spans
 //     that can still be told, after Reorder or at its timeout. Orphan*, Lost*, Incomplete.
-//   - A table full: the oldest call is emitted without its end (Evicted); the least recently used trace, cast, process or
-//     request id is forgotten (Forgotten), and later messages of it find no RPC parent but hang below the HTTP span.
-//   - A message twice: the second has no effect (Duplicates, Redelivered).
+//   - A table full: of whoever holds most, the oldest call is emitted without its end (Evicted); a trace, cast, process or
+//     request id that was not used lately is forgotten (Forgotten), and later messages of it find no RPC parent but hang below
+//     the HTTP span.
+//   - A message twice: the second is noted at most (Duplicates, Redelivered, DeadLettered, ExtraReplies).
+//   - Messages without an id: told apart by their order, the span says so (calltap.pairing, calltap.parent).
 //   - A parent that is likely but not certain: the span says calltap.parent=guessed (GuessedParents).
 //   - Trace headers that are malformed: as if there were none; ExtractFault tells the reason for counting.
 package spanbuilder
