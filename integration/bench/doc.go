@@ -19,7 +19,7 @@
 // While one subject runs, the others are stopped (SIGSTOP): the sending of spans that a tracer puts
 // off then falls into its own slices. CPU per request is read from the subject's process clock.
 //
-// In the group rpc each tap is asked after each round whether it has taken all events; a run in which one
+// In the group rpc each subject is asked after each round whether it has taken all events; a run in which one
 // has not is an error, not a figure.
 //
 // A figure that misses its goal does not fail the run. A rig that cannot measure does.

@@ -14,7 +14,7 @@ import (
 type rpcSubject struct {
 	*process
 	cpu  []float64
-	seen func(context.Context) (int64, error) // how many events it has taken; nil if it tells at its end only
+	seen func(context.Context) (int64, error) // how many events it has taken
 }
 
 // drain waits until the subject has worked off its queue. A process that gets no processor looks like one that is done, and
@@ -22,7 +22,7 @@ type rpcSubject struct {
 func (x *rpcSubject) drain(ctx context.Context, want int64) error {
 	const limit = 30 * time.Second
 	for begin := time.Now(); ; {
-		if err := x.rest(ctx, limit); err != nil || x.seen == nil {
+		if err := x.rest(ctx, limit); err != nil {
 			return err
 		}
 		seen, err := x.seen(ctx)
@@ -148,7 +148,25 @@ func (r *rig) startBare(ctx context.Context, name, url string, env []string) (*r
 		p.stop()
 		return nil, err
 	}
-	return &rpcSubject{process: p}, nil
+	return &rpcSubject{process: p, seen: p.askBare}, nil
+}
+
+// askBare asks a bare consumer how many events it has taken.
+func (p *process) askBare(ctx context.Context) (seen int64, err error) {
+	const word = "seen "
+	answers := strings.Count(p.output(), word)
+	if _, err := fmt.Fprintln(p.in); err != nil {
+		return 0, err
+	}
+	err = until(ctx, 10*time.Second, p.name+" to tell what it has seen", func() bool {
+		out := p.output()
+		if !strings.HasSuffix(out, "\n") || strings.Count(out, word) == answers {
+			return false
+		}
+		n, fault := fmt.Sscan(out[strings.LastIndex(out, word)+len(word):], &seen)
+		return n == 1 && fault == nil
+	})
+	return seen, err
 }
 
 // tapOf is the block of one tap.
