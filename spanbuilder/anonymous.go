@@ -23,7 +23,6 @@ func (p *Pairer) inTurn(t *Tracer, m *Message, k key, point int) *call {
 	if p.calls.alike(first) >= maxAlike {
 		p.count.superseded.Add(1)
 		p.abandon(t, first)
-		first = p.calls.get(k)
 	}
 	c := p.open(t, m, k)
 	if first = p.calls.get(k); first != c {
