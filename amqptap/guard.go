@@ -169,6 +169,7 @@ func (g *guard) told() {
 	g.recheck()
 	broker := zap.String("broker", g.broker())
 	if g.dog.held {
+		g.blind.Store(true)
 		g.log().Warn("the tap took its queue off the broker, before it harms; calls are not seen until it is back",
 			broker, zap.String("why", g.dog.why), zap.Duration("for_at_least", g.dog.pause))
 		return

@@ -94,6 +94,9 @@ func TestAnAlarmTakesTheTapOffTheBroker(t *testing.T) {
 	tap.awaitConnected(t)
 	queue := tap.now().Queue
 	require.Len(t, bindingsOf(t, node, queue), 2)
+	c := dial(t, node.URL())
+	c.publish("", c.queue("q.unseen"), amqp.Publishing{ReplyTo: c.queue(""), CorrelationId: "unseen", Expiration: "8000", Body: []byte(`{"method": "unseen"}`)})
+	require.Eventually(t, func() bool { return tap.now().Pairer.Open == 1 }, patience, 10*time.Millisecond)
 
 	node.Ctl(t, "set_vm_memory_high_watermark", "0.00001")
 	calm := func() { node.Ctl(t, "set_vm_memory_high_watermark", "0.4") }
@@ -108,6 +111,10 @@ func TestAnAlarmTakesTheTapOffTheBroker(t *testing.T) {
 	tap.awaitStatus(t, "no alarm", func(s Status) bool { return s.Watchdog.State == "watching" && s.Bound })
 	require.Equal(t, queue, tap.now().Queue)
 	tap.seesCalls(t, node.URL(), "calm", 5)
+	require.Eventually(t, func() bool { return len(tap.named("unseen")) > 0 }, patience, 10*time.Millisecond)
+	for _, s := range tap.named("unseen") {
+		require.Empty(t, s.Error, "nobody can tell that it was not answered")
+	}
 }
 
 // returned publishes a mandatory message and reports whether the broker returned it.

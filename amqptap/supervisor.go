@@ -52,6 +52,7 @@ func (t *tap) connectAndConsume(ctx context.Context, said *saidOnce) *trouble {
 	t.counters.connects.Add(1)
 	t.live.up(s.server(), s.queue)
 	defer t.health.down()
+	defer t.blind.Store(true)
 	t.health.watched(&t.dog, 0, s.isBound.Load())
 	t.found(s, said)
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -35,6 +36,7 @@ type tap struct {
 	switcher switcher
 	poke     chan struct{} // see recheck
 	rates    rates
+	blind    atomic.Bool // what happens now goes unseen: the Pairer is to be told
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -94,7 +96,11 @@ func (t *tap) with(f func(tr *spanbuilder.Tracer)) {
 // advance ends the calls whose time is over.
 func (t *tap) advance() {
 	t.with(func(tr *spanbuilder.Tracer) {
-		t.pairer.Advance(tr, t.clock.seenUntil(time.Now().UnixMicro()))
+		now := t.clock.seenUntil(time.Now().UnixMicro())
+		if t.blind.CompareAndSwap(true, false) {
+			t.pairer.Blind(now)
+		}
+		t.pairer.Advance(tr, now)
 		t.counters.badContext.Store(t.badContexts())
 		t.counters.batches.Store(t.dialects.Batches)
 	})

@@ -93,6 +93,7 @@ type Pairer struct {
 	awaited   int          // spans of them
 	pool      heldPool
 
+	blind int64 // see Blind
 	// directDelivers is set once the broker showed the delivery of a direct reply: from 4.2 on it does.
 	directDelivers bool
 	out            span.Span // the span at hand
@@ -162,6 +163,10 @@ func (p *Pairer) Advance(t *Tracer, now int64) {
 	p.casts.expire(now - life)
 	p.traces.expireCasts(&p.processes, now-life, life)
 }
+
+// Blind says that from now on, for a while, messages go unseen: the source has lost its connection, or was taken off. That the calls which are open at
+// now are not answered then is no timeout; their spans are incomplete.
+func (p *Pairer) Blind(now int64) { p.blind = max(p.blind, now) }
 
 // Flush ends everything that is open, marked incomplete: at the end of a file, or at stop. What
 // timed out by now is a timeout.

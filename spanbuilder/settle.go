@@ -98,6 +98,9 @@ func (p *Pairer) timeOut(t *Tracer, c *call) {
 		// It was answered in time; what is missing is only our view of the answer's arrival.
 		p.count.lostReplies.Add(1)
 		p.clientSpan(t, c, 0, c.fault(), true)
+	case c.seen(requestPublished) && c.begun() <= p.blind:
+		p.count.lostReplies.Add(1)
+		p.clientSpan(t, c, 0, "", true)
 	case c.seen(requestPublished) && c.is(mayNotReply):
 		p.clientSpan(t, c, 0, "", false)
 	case c.seen(requestPublished):
