@@ -49,7 +49,7 @@ func (r *celeryRig) trace(t *testing.T, id string, n int) (trace []harness.Span)
 // requireTree compares a trace with a drawing, in which QUEUE is the worker's service.
 func (r *celeryRig) requireTree(t *testing.T, want string, trace []harness.Span) {
 	t.Helper()
-	require.Equal(t, want, strings.ReplaceAll(drawing(trace), r.queue, "QUEUE"))
+	require.Equal(t, want, strings.ReplaceAll(drawing(byName(trace)), r.queue, "QUEUE"))
 	for _, s := range trace {
 		require.NotEqual(t, "guessed", s.Tags["calltap.parent"], "%s: Celery tells the parent", s.Name)
 	}

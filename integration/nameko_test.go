@@ -39,7 +39,7 @@ func TestNamekoCallsThroughThreeServicesAreOneTrace(t *testing.T) {
 	whole := traceOf(t, c, "front", "buy", 11)
 	trace := without(whole, "stock.tell")
 	require.Len(t, trace, 10)
-	require.Equal(t, namekoTree, drawing(trace))
+	require.Equal(t, namekoTree, drawing(byName(trace)))
 	for _, s := range trace {
 		require.Equal(t, "nameko", s.Tags["rpc.system"])
 		if s.Kind != "CONSUMER" { // events have no id: which delivery is of which is told by their order
