@@ -18,7 +18,7 @@ import (
 //	    max_body SIZE
 //	    timeout DURATION
 //	    heartbeat DURATION
-//	    dialects oslo|nameko|celery|masstransit|spring|moleculer|jsonrpc|direct|plain...
+//	    dialects NAME...          # those of package dialect
 //	    management URL
 //	    reader inplace|library
 //	    trace on|off

@@ -11,6 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/amqptap/dialect"
 )
 
 func parse(t *testing.T, input string) (*Source, error) {
@@ -31,6 +33,7 @@ func TestCaddyfileGoldens(t *testing.T) {
 			require.NoError(t, err)
 			input, want, ok := strings.Cut(string(b), "----------\n")
 			require.True(t, ok)
+			want = strings.ReplaceAll(want, "{dialects}", strings.Join(dialect.Names(), ", "))
 			s, err := parse(t, input)
 			if err == nil {
 				require.NoError(t, s.Provision(caddy.Context{}))

@@ -21,21 +21,27 @@ const maxField = 512
 // It also reads messages without the envelope, as the notification driver "messaging" sends them.
 type oslo struct {
 	limits Limits
+	twins  osloTwins
 
-	// What scan found in the current body.
+	// What was found in the current body.
+	osloBody
+	args osloArgReader
+
+	// Scratch that the strings of one message may point into.
+	inner  []byte // a whole message, unescaped
+	values []byte // single members, unescaped
+}
+
+// osloBody is what one body says. Its strings point into the body, or into scratch.
+type osloBody struct {
 	enveloped bool
 	bad       bool // a vital member is unusable
+	ending    bool
 	seen      uint32
 	text      [osloStrings + 1]string
 	failure   string // class of the remote exception
 	traceBase string // osprofiler's base_id
 	timeout   time.Duration
-	ending    bool
-	args      osloArgReader
-
-	// Scratch that the strings of one message may point into.
-	inner  []byte // a whole message, unescaped
-	values []byte // single members, unescaped
 }
 
 // Name implements Dialect.
@@ -50,6 +56,9 @@ func (o *oslo) Decode(r *Record, m *spanbuilder.Message) Verdict {
 		return NotMine
 	}
 	o.reset()
+	if o.twins.recall(o, r) {
+		return o.fill(r, m)
+	}
 	f := o.envelope(r.Body)
 	switch {
 	case !o.enveloped && (f != faultNone || !o.isBare()):
@@ -61,12 +70,12 @@ func (o *oslo) Decode(r *Record, m *spanbuilder.Message) Verdict {
 	case o.bad:
 		return BadField
 	}
+	o.twins.keep(o, r)
 	return o.fill(r, m)
 }
 
 func (o *oslo) reset() {
-	o.enveloped, o.bad, o.seen, o.failure, o.traceBase, o.timeout, o.ending = false, false, 0, "", "", 0, true
-	o.text = [osloStrings + 1]string{}
+	o.osloBody = osloBody{ending: true}
 	o.values, o.args.found = o.values[:0], o.args.found[:0]
 }
 

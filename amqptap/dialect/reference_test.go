@@ -23,7 +23,7 @@ func reference(r *Record) (spanbuilder.Message, bool) {
 			return m, false
 		}
 	}
-	o := oslo{ending: inner["ending"] != false}
+	o := oslo{osloBody: osloBody{ending: inner["ending"] != false}}
 	for name, v := range inner {
 		f := osloFieldOf([]byte(name))
 		o.seen |= 1 << f
