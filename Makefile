@@ -5,10 +5,10 @@ FUZZTIME ?= 20s
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.1
 
 .DEFAULT_GOAL := help
-.PHONY: help go build parts lint test bench demo fuzz clean
+.PHONY: help go build parts lint test bench demo openstack fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 go:
 	@$(GO) version >/dev/null 2>&1 || { echo "calltap needs Go 1.26 or newer; there is none in PATH" >&2; exit 1; }
@@ -40,6 +40,10 @@ bench: go ## speed and memory, one line a figure
 demo: go ## one traced request through HTTP and RPC; ONCE=1 checks and ends, ZIPKIN=1 adds the real Zipkin
 	@./integration/parts.sh rabbitmq python $(if $(ZIPKIN),zipkin) || true
 	@ONCE=$(ONCE) ZIPKIN=$(ZIPKIN) $(GO) run ./integration/demo
+
+openstack: go ## a live OpenStack nova behind calltap: boots, failures, latencies (Debian bookworm, root, 3 GB; KEEP=1 keeps logs)
+	@./integration/parts.sh zipkin statsd
+	@KEEP=$(KEEP) $(GO) run ./integration/openstack
 
 fuzz: go ## each fuzz target for FUZZTIME (default 20s)
 	@set -e; for pkg in $$($(GO) list ./...); do \

@@ -129,9 +129,3 @@ func TestTroubleThatPassesIsNoReasonToWaitLong(t *testing.T) {
 		require.ErrorContains(t, tr, c.doing+": ")
 	}
 }
-
-func TestBrokersWhoseFirehoseHarmsTheirClients(t *testing.T) {
-	for version, bad := range map[string]bool{"3.13.0": true, "3.13.4": true, "3.13.5": false, "3.12.14": false, "4.0.1": false, "3.10.8": false, "": false, "x": false, "3.13.1+beta": true} {
-		require.Equal(t, bad, versionWarning(version) != "", version)
-	}
-}

@@ -18,7 +18,7 @@ import (
 //	    max_body SIZE
 //	    timeout DURATION
 //	    heartbeat DURATION
-//	    dialects oslo|plain...
+//	    dialects NAME...          # those of package dialect
 //	    management URL
 //	    reader inplace|library
 //	    trace on|off
@@ -44,12 +44,19 @@ func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return err
 	}
 	s.URL = url
-	if err := s.Validate(); err != nil {
+	if err := s.check(); err != nil {
 		return d.WrapErr(err)
 	}
-	return words.Block{
+	place := words.Here(d, d.Val()) // of the word that lacks another one
+	note := func(set words.Setter) words.Setter {
+		return func(d *caddyfile.Dispenser) error {
+			place = words.Here(d, d.Val())
+			return set(d)
+		}
+	}
+	err = words.Block{
 		"firehose":   func(d *caddyfile.Dispenser) error { s.Firehose = true; return words.None(d) },
-		"mirror":     s.parseMirror,
+		"mirror":     note(s.parseMirror),
 		"queue":      words.String(&s.Queue),
 		"prefetch":   words.Count(&s.Prefetch),
 		"max_length": words.Count(&s.MaxLength),
@@ -60,14 +67,21 @@ func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"dialects":   s.parseDialects,
 		"management": words.String(&s.Management),
 		"reader":     words.String(&s.Reader),
-		"trace":      s.parseTrace,
+		"trace":      note(s.parseTrace),
 		"watchdog":   s.parseWatchdog,
 		"accept_changes": func(d *caddyfile.Dispenser) error {
 			s.AcceptChanges = true
 			return words.None(d)
 		},
 		"tls": s.parseTLS,
-	}.Parse(d, "rabbitmq", s.Validate)
+	}.Parse(d, "rabbitmq", s.check)
+	if err != nil {
+		return err
+	}
+	if err := s.checkWhole(); err != nil {
+		return place.Wrap(err)
+	}
+	return nil
 }
 
 func (s *Source) parseTrace(d *caddyfile.Dispenser) error {
@@ -96,7 +110,7 @@ func (s *Source) parseWatchdog(d *caddyfile.Dispenser) error {
 		"depth": words.Fraction(&s.Watchdog.Depth),
 		"for":   words.Duration(&s.Watchdog.For),
 		"pause": words.Duration(&s.Watchdog.Pause),
-	}.Parse(d, "watchdog", s.Validate)
+	}.Parse(d, "watchdog", s.check)
 }
 
 func (s *Source) parseMirror(d *caddyfile.Dispenser) error {

@@ -11,6 +11,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/amqptap/dialect"
 )
 
 func parse(t *testing.T, input string) (*Source, error) {
@@ -31,6 +33,7 @@ func TestCaddyfileGoldens(t *testing.T) {
 			require.NoError(t, err)
 			input, want, ok := strings.Cut(string(b), "----------\n")
 			require.True(t, ok)
+			want = strings.ReplaceAll(want, "{dialects}", strings.Join(dialect.Names(), ", "))
 			s, err := parse(t, input)
 			if err == nil {
 				require.NoError(t, s.Provision(caddy.Context{}))
@@ -48,29 +51,46 @@ func TestCaddyfileGoldens(t *testing.T) {
 	}
 }
 
-func TestTheDocumentedExamplesAreValid(t *testing.T) {
-	b, err := os.ReadFile("../docs/rabbitmq.md")
-	require.NoError(t, err)
-	n := 0
-	for i, part := range strings.Split(string(b), "```") {
-		block, ok := strings.CutPrefix(part, "caddyfile\n")
-		if i%2 == 0 || !ok {
+// sourcesOfPage finds the sources in a documented Caddyfile: a line, or a block to the brace below its beginning.
+func sourcesOfPage(block string) (found []string) {
+	lines := strings.Split(block, "\n")
+	for i, line := range lines {
+		head := strings.TrimLeft(line, " \t")
+		if !strings.HasPrefix(head, "rabbitmq ") {
 			continue
 		}
-		_, block, ok = strings.Cut(block, "rabbitmq ")
-		if !ok { // an example of rules alone
-			continue
+		end := i
+		if indent := strings.TrimSuffix(line, head); strings.HasSuffix(line, "{") {
+			for end++; lines[end] != indent+"}"; {
+				end++
+			}
 		}
-		block = "rabbitmq " + block[:strings.Index(block, "\n    }")+len("\n    }")]
-		t.Run(block, func(t *testing.T) {
-			s, err := parse(t, block)
-			require.NoError(t, err)
-			require.NoError(t, s.Provision(caddy.Context{}))
-			require.NoError(t, s.Validate())
-		})
-		n++
+		found = append(found, strings.TrimSpace(strings.Join(lines[i:end+1], "\n")))
 	}
-	require.GreaterOrEqual(t, n, 2)
+	return found
+}
+
+func TestTheDocumentedExamplesAreValid(t *testing.T) {
+	n := 0
+	for _, page := range []string{"../docs/rpc.md", "../docs/rabbitmq.md", "../README.md"} {
+		b, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for i, part := range strings.Split(string(b), "```") {
+			block, ok := strings.CutPrefix(part, "caddyfile\n")
+			if i%2 == 0 || !ok {
+				continue
+			}
+			for _, source := range sourcesOfPage(block) {
+				t.Run(source, func(t *testing.T) {
+					s, err := parse(t, source)
+					require.NoError(t, err)
+					require.NoError(t, s.ready())
+				})
+				n++
+			}
+		}
+	}
+	require.GreaterOrEqual(t, n, 10)
 }
 
 func TestEveryBadValueOfAJSONConfigIsToldAtOnce(t *testing.T) {

@@ -26,7 +26,8 @@ var (
 //	{"ts": 1795192746.2378607, "routing_key": "publish.nova", "headers": {…}, "body_b64": "…"}
 //
 // ts is when the message was received, in Unix seconds. routing_key, headers and the body, in base64,
-// are those of the message of amq.rabbitmq.trace; values of headers are as JSON has them.
+// are those of the message of amq.rabbitmq.trace; values of headers are as JSON has them. A message that came
+// by a mirror has "mirror": true, and is told as if it were a publication on the firehose.
 type captureReader struct {
 	in   *bufio.Reader
 	line []byte
@@ -83,6 +84,14 @@ type captureLine struct {
 	RoutingKey string         `json:"routing_key"`
 	Headers    map[string]any `json:"headers"`
 	Body       []byte         `json:"body_b64"`
+	Mirror     bool           `json:"mirror,omitempty"`
+}
+
+// record makes a Record of a line, but for its time. False means that it is no message of the firehose.
+func (l *captureLine) record(r *dialect.Record) bool {
+	ok := fromFirehose(l.RoutingKey, l.Headers, l.Body, r)
+	r.Mirror = l.Mirror
+	return ok
 }
 
 // decodeLine's errors quote nothing of the line, which may hold secrets.
@@ -103,7 +112,7 @@ func parseCapture(line []byte, r *dialect.Record) error {
 	if !ok {
 		return errNoTime
 	}
-	if !fromFirehose(l.RoutingKey, l.Headers, l.Body, r) {
+	if !l.record(r) {
 		return errNoEvent
 	}
 	r.Time = t

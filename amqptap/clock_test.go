@@ -245,7 +245,7 @@ func TestPublicationsAreGivenTheBrokersTime(t *testing.T) {
 				require.Equal(t, spanbuilder.ClockBroker, e.given.Clock)
 				tolerance := int64(0)
 				if off != 0 {
-					tolerance = millisecond + 500 // of what is known of the difference
+					tolerance = 2 * millisecond // of what is known of the difference
 				}
 				if d := e.given.Time - (e.sent - off); -tolerance <= d && d <= millisecond+tolerance {
 					exact++

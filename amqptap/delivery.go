@@ -2,12 +2,14 @@ package amqptap
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/zap"
 
 	"github.com/calltap/calltap/amqptap/dialect"
+	"github.com/calltap/calltap/amqptap/wire"
 	"github.com/calltap/calltap/spanbuilder"
 )
 
@@ -19,33 +21,49 @@ const (
 	silenceTime = 30 * time.Second // after which a firehose without events is worth a hint
 )
 
-// consumer reads one session's deliveries.
+// consumer takes one session's deliveries, on the goroutine of consume or, with the reader "inplace", on that which
+// reads the connection. Acknowledging is left to the goroutine of consume: it may have to wait for the broker, which
+// may be waiting for the connection to be read.
 type consumer struct {
 	*tap
-	s      *session
-	record dialect.Record
-	msg    spanbuilder.Message
+	s       *session
+	record  dialect.Record
+	msg     spanbuilder.Message
+	headers wire.Headers
 
-	ackEvery int
-	unacked  int
-	lastTag  uint64
+	over bool // guarded by tap.mu: the session has ended, what still comes of it is not taken
+
+	ackEvery uint64
+	taken    atomic.Uint64 // the last delivery tag
+	asked    uint64        // the one at which due was last told; of the goroutine that takes
+	due      chan struct{} // ackEvery messages await their acknowledgement
+	acked    uint64        // of the goroutine of consume
 }
 
-// consume reads deliveries until the session or ctx ends.
+func (t *tap) newConsumer(s *session) *consumer {
+	return &consumer{tap: t, s: s, ackEvery: uint64(max(1, min(ackEvery, t.Prefetch/2))), due: make(chan struct{}, 1)}
+}
+
+// consume takes deliveries until the session or ctx ends.
 func (t *tap) consume(ctx context.Context, s *session, said *saidOnce) *trouble {
-	c := &consumer{tap: t, s: s, ackEvery: max(1, min(ackEvery, t.Prefetch/2))}
+	c := s.consumer
 	tick := time.NewTicker(tickTime)
 	defer tick.Stop()
 	report := reporter{last: t.counters.malformed(), at: time.Now()}
 	began := time.Now()
 	seen := t.counters.events()
+	lull := lull{since: began}
 	for {
 		select {
 		case d, ok := <-s.deliveries:
 			if !ok {
 				return c.ended()
 			}
+			lull.end(t)
 			c.take(&d)
+			lull.since = time.Now()
+		case <-c.due:
+			c.ack()
 		case now := <-tick.C:
 			c.ack()
 			t.guarded(t.advance)
@@ -61,27 +79,71 @@ func (t *tap) consume(ctx context.Context, s *session, said *saidOnce) *trouble 
 	}
 }
 
-// take handles one delivery and acknowledges it, whatever became of it: to requeue would be to meet it again.
-func (c *consumer) take(d *amqp.Delivery) {
-	c.guarded(func() { c.handle(d) })
-	c.lastTag = d.DeliveryTag
-	if c.unacked++; c.unacked >= c.ackEvery {
-		c.ack()
+// lull tells the clock, with the reader "library", that nothing had been waiting when a delivery came. The library
+// hands deliveries over one by one, so an empty channel means nothing; a pause means that there was none.
+type lull struct{ since time.Time }
+
+const lullTime = 200 * time.Microsecond
+
+func (l *lull) end(t *tap) {
+	if now := time.Now(); now.Sub(l.since) >= lullTime {
+		t.caughtUp(now.UnixMicro())
 	}
 }
 
-// handle decodes one delivery and gives it to the Pairer.
+// take handles one delivery of the library's.
+func (c *consumer) take(d *amqp.Delivery) {
+	c.guarded(func() { c.handle(d) })
+	c.took(d.DeliveryTag)
+}
+
+// took has a delivery acknowledged, whatever became of it: to requeue would be to meet it again.
+func (c *consumer) took(tag uint64) {
+	c.taken.Store(tag)
+	if tag-c.asked < c.ackEvery {
+		return
+	}
+	c.asked = tag
+	select {
+	case c.due <- struct{}{}:
+	default: // told, and not yet done
+	}
+}
+
+// handle makes a record of one delivery and gives it on.
 func (c *consumer) handle(d *amqp.Delivery) {
-	now := time.Now().UnixMicro()
-	c.counters.lastEvent.Store(now)
 	if c.Mode == "mirror" {
 		c.mirrored(d, &c.record)
 	} else if !fromFirehose(d.RoutingKey, d.Headers, d.Body, &c.record) {
 		c.counters.badEvents.Add(1)
 		return
 	}
-	c.record.Time = now
-	c.with(func(tr *spanbuilder.Tracer) { c.observe(tr, &c.record, &c.msg) })
+	c.record.Time = time.Now().UnixMicro()
+	c.see()
+}
+
+// see gives the record to the dialects and the Pairer.
+func (c *consumer) see() {
+	c.counters.lastEvent.Store(c.record.Time)
+	c.with(func(tr *spanbuilder.Tracer) {
+		if !c.over {
+			c.observe(tr, &c.record, &c.msg)
+		}
+	})
+}
+
+// caughtUp tells the clock that what comes next is fresh.
+func (t *tap) caughtUp(now int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.clock.caughtUp(now)
+}
+
+// stop ends the taking: when it returns nothing is being taken any more.
+func (c *consumer) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.over = true
 }
 
 // guarded runs f; a panic, which foreign bytes may yet provoke, costs that message and is counted.
@@ -98,11 +160,12 @@ func (t *tap) guarded(f func()) {
 
 // ack acknowledges all that was taken. An error means that the session is over, as deliveries will tell.
 func (c *consumer) ack() {
-	if c.unacked == 0 {
+	tag := c.taken.Load()
+	if tag == c.acked {
 		return
 	}
-	c.unacked = 0
-	_ = c.s.ch.Ack(c.lastTag, true)
+	c.acked = tag
+	_ = c.s.ch.Ack(tag, true)
 }
 
 // ended says why there are no more deliveries.
@@ -117,11 +180,12 @@ func (c *consumer) ended() *trouble {
 	return &trouble{doing: consuming, err: errLost}
 }
 
-// drain stops the consumer and takes what had already come.
+// drain stops the consumer and takes what had already come: with the reader "inplace" that is done when the broker's answer
+// is read.
 func (c *consumer) drain() {
 	give := time.AfterFunc(drainTime, func() { c.s.raw.Close() })
 	defer give.Stop()
-	if c.s.ch.Cancel(consumerTag, false) == nil {
+	if c.s.cancel() == nil {
 		for d := range c.s.deliveries {
 			c.take(&d)
 		}

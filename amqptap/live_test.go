@@ -1,6 +1,7 @@
 package amqptap
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -66,6 +67,7 @@ func start(t testing.TB, s *Source) *tapped {
 	t.Helper()
 	core, logs := observer.New(zapcore.InfoLevel)
 	tap := &tapped{Source: s, logs: logs}
+	s.Reader = cmp.Or(s.Reader, reader)
 	require.NoError(t, s.Provision(caddy.Context{}))
 	require.NoError(t, s.Validate())
 	s.waits = waits{first: 50 * time.Millisecond, longest: 200 * time.Millisecond, healthy: time.Second}

@@ -124,13 +124,22 @@ func (h headerTable) Death() (reason, queue string, count int64, ok bool) {
 
 func integer(v any) (int64, bool) {
 	switch n := v.(type) {
+	case bool:
+		if n {
+			return 1, true
+		}
+		return 0, true
 	case int8:
 		return int64(n), true
 	case uint8:
 		return int64(n), true
 	case int16:
 		return int64(n), true
+	case uint16:
+		return int64(n), true
 	case int32:
+		return int64(n), true
+	case uint32:
 		return int64(n), true
 	case int64:
 		return n, true

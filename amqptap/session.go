@@ -9,9 +9,13 @@ import (
 	"net"
 	"runtime/debug"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/calltap/calltap/amqptap/wire"
 )
 
 // firehoseExchange is where RabbitMQ publishes a copy of each message of a vhost, if told to
@@ -28,16 +32,35 @@ const (
 
 // session is one connection with its channel, its queue and its consumer.
 type session struct {
-	raw        net.Conn
+	raw        *wire.Socket
 	conn       *amqp.Connection
 	ch         *amqp.Channel
 	queue      string
-	deliveries <-chan amqp.Delivery
-	closed     chan *amqp.Error // why the channel ended; closed without a value if the tap ended it
+	consumer   *consumer
+	deliveries <-chan amqp.Delivery // of a reader "inplace" there come none, but it is closed at the end
+	rpc        sync.Mutex           // held for one question to the broker and its answer: the library tells answers apart by their order
+	bound      []Binding            // guarded by rpc
+	isBound    atomic.Bool          // there are any
+	closed     chan *amqp.Error     // why the channel ended; closed without a value if the tap ended it
 }
 
 // connect makes a session, or says what stands against it.
 func (t *tap) connect(ctx context.Context) (*session, *trouble) {
+	s, tr := t.open(ctx)
+	if tr != nil {
+		return nil, tr
+	}
+	release := context.AfterFunc(ctx, func() { s.raw.Close() }) // as in open
+	defer release()
+	if tr := t.subscribe(s); tr != nil {
+		s.close()
+		return nil, tr
+	}
+	return s, nil
+}
+
+// open makes a connection with a channel, and nothing at the broker.
+func (t *tap) open(ctx context.Context) (*session, *trouble) {
 	raw, err := t.dial(ctx)
 	if err != nil {
 		return nil, &trouble{doing: connecting, err: err}
@@ -45,14 +68,11 @@ func (t *tap) connect(ctx context.Context) (*session, *trouble) {
 	// The library's calls know no context, but they end with their socket.
 	release := context.AfterFunc(ctx, func() { raw.Close() })
 	defer release()
-	s := &session{raw: raw}
+	s := &session{raw: wire.NewSocket(raw, &t.counters.bytes)}
+	s.consumer = t.newConsumer(s)
 	if err := t.handshake(ctx, s); err != nil {
-		raw.Close()
+		raw.Close() // nothing was consumed yet
 		return nil, t.diagnose(connecting, "", err)
-	}
-	if tr := t.subscribe(s); tr != nil {
-		s.close()
-		return nil, tr
 	}
 	return s, nil
 }
@@ -63,12 +83,12 @@ func (t *tap) dial(ctx context.Context) (net.Conn, error) {
 }
 
 // handshake opens TLS, if asked for, and AMQP. It must end in time: amqp091-go lifts this deadline when
-// the connection is open and has heartbeats instead.
+// the connection is open, and heartbeats take its place.
 func (t *tap) handshake(ctx context.Context, s *session) (err error) {
 	if err := s.raw.SetDeadline(time.Now().Add(handshakeTimeout)); err != nil {
 		return err
 	}
-	conn := s.raw
+	var conn net.Conn = s.raw
 	if t.URI.Scheme == "amqps" {
 		c, err := t.TLS.load(t.URI.Host)
 		if err != nil {
@@ -80,10 +100,14 @@ func (t *tap) handshake(ctx context.Context, s *session) (err error) {
 		}
 		conn = secure
 	}
+	if t.Reader != "library" {
+		conn = s.consumer.beneath(conn)
+	}
 	s.conn, err = amqp.Open(conn, t.config())
 	if err != nil {
 		return err
 	}
+	s.raw.Expect(s.conn.Config.Heartbeat)
 	s.ch, err = s.conn.Channel()
 	return err
 }
@@ -98,12 +122,13 @@ func (s *settings) config() amqp.Config {
 		"version":         version(),
 		"platform":        "Go",
 		"information":     "observes RPC; https://github.com/calltap/calltap",
-		"connection_name": "calltap/" + s.Host,
+		"connection_name": connectionPrefix + s.Host,
 	}
 	return amqp.Config{
 		SASL:       []amqp.Authentication{&toldWhy{auth, properties}},
 		Vhost:      s.URI.Vhost,
 		ChannelMax: 1,
+		FrameSize:  wire.MaxFrame,
 		Heartbeat:  s.Heartbeat,
 		Locale:     "en_US",
 		Properties: properties,
@@ -157,20 +182,16 @@ func (t *tap) subscribe(s *session) *trouble {
 	if err != nil {
 		return t.diagnose(declaring, "", err)
 	}
-	// Unacknowledged messages do not count in x-max-length, and without prefetch amqp091-go
-	// keeps any number of them, so this bounds the broker's memory and ours.
+	// Unacknowledged messages do not count in x-max-length, and without prefetch amqp091-go, where it is the
+	// reader, keeps any number of them. So this bounds the broker's memory and ours.
 	if err := s.ch.Qos(t.Prefetch, 0, false); err != nil {
 		return t.diagnose(consuming, "", err)
 	}
 	if s.deliveries, err = s.ch.Consume(s.queue, consumerTag, false, true, false, false, nil); err != nil {
 		return t.diagnose(consuming, "", err)
 	}
-	for _, b := range t.bindings() { // last: what is bound fills
-		for _, key := range b.Keys {
-			if err := s.ch.QueueBind(s.queue, key, b.Exchange, false, nil); err != nil {
-				return t.diagnose(binding(b.Exchange), b.Exchange, err)
-			}
-		}
+	if at, err := s.bind(t.wanted()); err != nil { // last: what is bound fills
+		return t.diagnose(binding(at), at, err)
 	}
 	return nil
 }
@@ -195,4 +216,5 @@ func (s *session) close() {
 		_ = s.conn.CloseDeadline(time.Now().Add(closeTimeout)) // the broker cleans up either way
 	}
 	s.raw.Close()
+	s.consumer.stop()
 }

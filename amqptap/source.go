@@ -72,8 +72,9 @@ type Source struct {
 	// keeps all else of the connection; "library" leaves them to amqp091-go, at more than twice the CPU. Default: inplace.
 	Reader string `json:"reader,omitempty"`
 
-	// Whether to switch the vhost's firehose on at the start, on each node, and off again at the end where it
-	// was off before. It needs management, with an administrator's credentials. Default: false.
+	// Whether to switch the vhost's firehose on, on each node that can be asked, and off again where it was off before: when
+	// the tap stops or its settings change, and while the watchdog holds it. It cannot if calltap is killed; where an operator switched it off
+	// it stays off. It needs management, with the credentials of an administrator. Default: false.
 	Trace bool `json:"trace,omitempty"`
 
 	// When the tap takes itself off the broker before it harms: see Watchdog. Default: as there.
@@ -87,8 +88,9 @@ type Source struct {
 	Dialects []string `json:"dialects,omitempty"`
 
 	// The broker's management API, such as http://127.0.0.1:15672, with the same user and password unless
-	// it has its own. When the tap connects it checks there that no policy weakens the
-	// tap's queue. Placeholders as in url. Default: none, no check.
+	// it has its own. There the tap learns of alarms, of policies that make its queue dangerous, what a mirror may bind, on which nodes the firehose is on, and
+	// the names that programs give their connections. The user needs the tag management; for the last two monitoring. Placeholders as in url.
+	// Default: none, and nothing of that.
 	Management string `json:"management,omitempty"`
 
 	// Certificates for amqps. Default: the system's authorities, no client certificate.
@@ -109,16 +111,6 @@ type Binding struct {
 	Keys     []string `json:"keys"`
 }
 
-// Watchdog says when the tap unbinds its queue, which ends all that it costs the broker but the firehose itself. It binds again
-// when the cause is gone.
-type Watchdog struct {
-	Off   bool           `json:"off,omitempty"`
-	Lag   caddy.Duration `json:"lag,omitempty"`   // how far the tap may be behind. Default: 5s.
-	Depth float64        `json:"depth,omitempty"` // how full its queue may be, of max_length or max_bytes, 0 to 1. Default: 0.5.
-	For   caddy.Duration `json:"for,omitempty"`   // for how long either. Default: 10s.
-	Pause caddy.Duration `json:"pause,omitempty"` // how long it stays unbound at least. Default: 30s.
-}
-
 // CaddyModule returns the module's information.
 func (*Source) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
@@ -127,8 +119,8 @@ func (*Source) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision fills in the defaults.
-func (s *Source) Provision(caddy.Context) error {
+// Provision fills in the defaults, and has the metrics shown.
+func (s *Source) Provision(ctx caddy.Context) error {
 	s.Firehose = s.Firehose || len(s.Mirror) == 0
 	s.Queue = cmp.Or(s.Queue, "tap.")
 	s.Prefetch = cmp.Or(s.Prefetch, 1000)
@@ -136,14 +128,18 @@ func (s *Source) Provision(caddy.Context) error {
 	s.MaxBytes = cmp.Or(s.MaxBytes, 64<<20)
 	s.MaxBody = cmp.Or(s.MaxBody, dialect.DefaultMaxBody)
 	s.Reader = cmp.Or(s.Reader, "inplace")
+	s.Watchdog = s.Watchdog.withDefaults()
 	s.Timeout = cmp.Or(s.Timeout, caddy.Duration(time.Minute))
 	s.Heartbeat = cmp.Or(s.Heartbeat, caddy.Duration(10*time.Second))
 	s.waits, s.log = defaultWaits, moduleLog
-	return nil
+	return s.showMetrics(ctx)
 }
 
 // Validate checks all that can be checked without asking the broker.
-func (s *Source) Validate() error {
+func (s *Source) Validate() error { return errors.Join(s.check(), s.checkWhole()) }
+
+// check is for what is wrong whatever else is set.
+func (s *Source) check() error {
 	return errors.Join(
 		checkAddress(s.URL),
 		s.checkMode(),
@@ -158,7 +154,22 @@ func (s *Source) Validate() error {
 		s.checkDialects(),
 		checkManagement(s.Management),
 		s.checkTLS(),
+		s.Watchdog.check(),
 	)
+}
+
+// checkWhole is for what lacks something else, which in a Caddyfile may follow.
+func (s *Source) checkWhole() error {
+	switch {
+	case len(s.Mirror) > 0 && !s.AcceptChanges && s.Management == "":
+		return errors.New("mirror changes what the watched programs see, such as that an unroutable message is no longer returned to its sender: " +
+			"accept that with 'accept_changes', or give 'management URL', and only keys that change nothing are bound")
+	case s.Trace && s.Management == "":
+		return errors.New("trace on needs 'management URL', with the credentials of an administrator")
+	case s.Trace && len(s.Mirror) > 0:
+		return errors.New("trace on switches the firehose on, which a mirror does not use")
+	}
+	return nil
 }
 
 func (s *Source) checkMode() error {

@@ -14,6 +14,12 @@ import (
 // own: amqp091-go's recovery reuses channels, whose delivery tags start again, and was seen to double messages.
 func (t *tap) run(ctx context.Context) {
 	defer close(t.done)
+	var restored sync.WaitGroup
+	defer restored.Wait()
+	restored.Go(func() { // beside the closing of the connection: both must be done when Stop returns
+		<-ctx.Done()
+		t.switcher.end(t)
+	})
 	wait := backoff{waits: t.waits}
 	var said saidOnce
 	for ctx.Err() == nil {
@@ -45,13 +51,16 @@ func (t *tap) connectAndConsume(ctx context.Context, said *saidOnce) *trouble {
 	defer s.close()
 	t.counters.connects.Add(1)
 	t.live.up(s.server(), s.queue)
+	defer t.health.down()
+	defer t.blind.Store(true)
+	t.health.watched(&t.dog, 0, s.isBound.Load())
 	t.found(s, said)
 
 	var checks sync.WaitGroup
 	defer checks.Wait()
 	checking, cancel := context.WithCancel(ctx)
 	defer cancel()
-	checks.Go(func() { t.warnOfPolicies(checking, s.queue) })
+	checks.Go(func() { t.guard(checking, s) })
 	return t.consume(ctx, s, said)
 }
 
@@ -106,10 +115,15 @@ func (t *tap) found(s *session, said *saidOnce) {
 		return
 	}
 	said.dangers = true
-	if w := versionWarning(s.server()); w != "" && t.Mode == "firehose" {
-		t.log().Warn(w, zap.String("server", s.server()))
+	if v := parseVersion(s.server()); t.Mode == "firehose" {
+		if v.breaksTraced() {
+			t.log().Warn(breaksWarning, zap.String("server", s.server()))
+		}
+		if v.hidesDirectReplies() {
+			t.log().Info(directNote, zap.String("server", s.server()))
+		}
 	}
-	if t.Mode == "mirror" {
+	if t.Mode == "mirror" && t.AcceptChanges {
 		t.log().Warn("MIRROR MODE CHANGES WHAT THE WATCHED PROGRAMS SEE: the tap's queue is now a destination of these "+
 			"exchanges, so a mandatory message that no service takes is no longer returned to its sender (a call to an "+
 			"unknown service then fails by timeout, not at once), an alternate exchange is not used, and publisher confirms "+
@@ -120,6 +134,9 @@ func (t *tap) found(s *session, said *saidOnce) {
 
 // hintSilence tells an operator who forgot to switch the firehose on.
 func (t *tap) hintSilence() {
+	if t.health.dogHolds() || t.health.firehoseOn() {
+		return // it is known why, or that it is the vhost that is silent
+	}
 	t.log().Warn("the firehose is silent; unless nothing uses this vhost it is switched off: rabbitmqctl trace_on -p "+
 		quote(t.URI.Vhost)+" (on each node of a cluster, and again after each restart of one)", zap.String("broker", t.broker()))
 }
@@ -133,19 +150,6 @@ func (l *live) isUp() bool {
 // broker is the address without user and password.
 func (s *settings) broker() string {
 	return fmt.Sprintf("%s:%d/%s", s.URI.Host, s.URI.Port, s.URI.Vhost)
-}
-
-// versionWarning tells of brokers whose firehose harms their clients.
-func versionWarning(version string) string {
-	var major, minor, patch int
-	if n, _ := fmt.Sscanf(version, "%d.%d.%d", &major, &minor, &patch); n < 3 {
-		return ""
-	}
-	if major == 3 && minor == 13 && patch < 5 {
-		return "THIS BROKER'S FIREHOSE BREAKS DIRECT REPLY-TO: before 3.13.5 a traced reply to amq.rabbitmq.reply-to closes the " +
-			"replying program's channel (rabbitmq-server issue 11656); upgrade it, or switch the firehose off with rabbitmqctl trace_off"
-	}
-	return ""
 }
 
 var errLost = errors.New("the connection was lost")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -29,6 +30,14 @@ type tap struct {
 	log  func() *zap.Logger
 	live live // what Status tells of the connection
 
+	dog      watchdog // of the goroutine that makes a session, then of its guard's
+	health   health
+	names    *names
+	switcher switcher
+	poke     chan struct{} // see recheck
+	rates    rates
+	blind    atomic.Bool // what happens now goes unseen: the Pairer is to be told
+
 	cancel context.CancelFunc
 	done   chan struct{}
 
@@ -37,13 +46,20 @@ type tap struct {
 }
 
 func startTap(s settings, log func() *zap.Logger) (*tap, error) {
-	st, err := newStream(dialect.Limits{MaxBody: s.MaxBody}, s.Dialects, spanbuilder.PairerOptions{DefaultTimeout: s.Timeout})
+	options := spanbuilder.PairerOptions{DefaultTimeout: s.Timeout}
+	known := new(names)
+	if s.Management != "" {
+		options.Identify = known.identify
+	}
+	st, err := newStream(dialect.Limits{MaxBody: s.MaxBody}, s.Dialects, options)
 	if err != nil {
 		return nil, err
 	}
 	st.clock = new(clock)
 	ctx, cancel := context.WithCancel(context.Background())
-	t := &tap{settings: s, stream: st, log: log, cancel: cancel, done: make(chan struct{})}
+	t := &tap{settings: s, stream: st, log: log, cancel: cancel, done: make(chan struct{}), names: known, poke: make(chan struct{}, 1)}
+	t.rates.tick(time.Now(), 0)
+	t.dog.Watchdog = *s.Watchdog.withDefaults()
 	go t.run(ctx)
 	return t, nil
 }
@@ -80,9 +96,15 @@ func (t *tap) with(f func(tr *spanbuilder.Tracer)) {
 // advance ends the calls whose time is over.
 func (t *tap) advance() {
 	t.with(func(tr *spanbuilder.Tracer) {
-		t.pairer.Advance(tr, t.clock.seenUntil(time.Now().UnixMicro()))
+		now := t.clock.seenUntil(time.Now().UnixMicro())
+		if t.blind.CompareAndSwap(true, false) {
+			t.pairer.Blind(now)
+		}
+		t.pairer.Advance(tr, now)
 		t.counters.badContext.Store(t.badContexts())
+		t.counters.batches.Store(t.dialects.Batches)
 	})
+	t.rates.tick(time.Now(), t.counters.events())
 }
 
 // Destruct implements caddy.Destructor: it ends the tap and returns when all its spans are offered.

@@ -47,6 +47,8 @@ func (s *settings) diagnose(doing, exchange string, err error) *trouble {
 		return t
 	}
 	switch {
+	case strings.HasPrefix(closed.Reason, alert): // which comes after the handshake, so the library takes it for AMQP
+		t.err, t.advice = errors.New(closed.Reason), s.adviseCertificate()
 	case closed == amqp.ErrCredentials || closed == amqp.ErrVhost:
 		// The library guesses at a wrong password whenever the socket is closed at this point, also by a
 		// broker that is going down.
@@ -70,7 +72,21 @@ func (s *settings) diagnose(doing, exchange string, err error) *trouble {
 	return t
 }
 
+// alert begins what a TLS peer says when it refuses a connection.
+const alert = "remote error: tls: "
+
+func (s *settings) adviseCertificate() string {
+	if s.TLS == nil || s.TLS.Cert == "" {
+		return "the broker wants a certificate of each client: give one that its authority has signed, with tls { cert FILE KEYFILE }"
+	}
+	return "the broker does not take the certificate in " + s.TLS.Cert + ": it must be signed by an authority that the broker trusts (its ssl_options.cacertfile), and still be valid"
+}
+
 func (s *settings) adviseLogin() string {
+	if s.URI.Username == "" {
+		return fmt.Sprintf("the broker takes the name of the user from the certificate, and knows no %s: rabbitmqctl add_user %s PASSWORD, rabbitmqctl clear_password %s, then %s",
+			quote(s.user()), quote(s.user()), quote(s.user()), s.grant())
+	}
 	user := quote(s.user())
 	advice := fmt.Sprintf("create the user or correct its password: rabbitmqctl add_user %s PASSWORD (or change_password %s PASSWORD), then %s", user, user, s.grant())
 	if ip := net.ParseIP(s.URI.Host); s.URI.Username == "guest" && s.URI.Host != "localhost" && !ip.IsLoopback() {
@@ -79,12 +95,18 @@ func (s *settings) adviseLogin() string {
 	return advice
 }
 
-// user is the name that the broker knows the tap by, as far as it is known here.
+// user is the name that the broker knows the tap by, as far as it is known here: of a certificate, its common name, which is
+// what brokers take if they are told to (ssl_cert_login_from = common_name).
 func (s *settings) user() string {
-	if s.URI.Username == "" {
-		return "USER-OF-THE-CERTIFICATE"
+	if s.URI.Username != "" {
+		return s.URI.Username
 	}
-	return s.URI.Username
+	if c, err := s.TLS.load(""); err == nil && len(c.Certificates) > 0 && c.Certificates[0].Leaf != nil {
+		if name := c.Certificates[0].Leaf.Subject.CommonName; name != "" {
+			return name
+		}
+	}
+	return "USER-OF-THE-CERTIFICATE"
 }
 
 func (s *settings) adviseVHost() string {

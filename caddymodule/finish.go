@@ -36,6 +36,7 @@ func (q *request) end(r *http.Request, o outcome) {
 		st.requests.leave()
 	}()
 	q.ended = true
+	q.linkResponse()
 	if skips.Load() && skippedLate(r) {
 		return
 	}

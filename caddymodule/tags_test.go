@@ -32,7 +32,7 @@ func traced(t *testing.T, settings Tracing, r *http.Request, next caddyhttp.Hand
 	return w.header, c.spans
 }
 
-func answering(status int) caddyhttp.HandlerFunc {
+func replying(status int) caddyhttp.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		if status != 0 {
 			w.WriteHeader(status)
@@ -62,7 +62,7 @@ func TestTagsAreEvaluatedAfterTheResponseAndByStatus(t *testing.T) {
 	for status, broken := range map[int]string{200: "", 404: "yes", 503: "yes"} {
 		_, spans := traced(t, settings, request1(near, "X-Plan", "gold"), func(w http.ResponseWriter, r *http.Request) error {
 			caddyhttp.SetVar(r.Context(), "seen", "late")
-			return answering(status)(w, r)
+			return replying(status)(w, r)
 		})
 		require.Len(t, spans, 1)
 		require.Equal(t, "gold plan", tagOf(spans[0], "plan"))
@@ -108,9 +108,9 @@ func TestOfAQueryIsShownWhatIsAllowed(t *testing.T) {
 	}
 	r := request1(near)
 	r.URL.RawQuery = "page=2&token=hunter2"
-	_, spans := traced(t, Tracing{Query: &Query{Keep: []string{"page"}}}, r, answering(200))
+	_, spans := traced(t, Tracing{Query: &Query{Keep: []string{"page"}}}, r, replying(200))
 	require.Equal(t, "page=2&token=REDACTED", tagOf(spans[0], tagQuery))
-	_, spans = traced(t, Tracing{}, r, answering(200))
+	_, spans = traced(t, Tracing{}, r, replying(200))
 	require.Empty(t, tagOf(spans[0], tagQuery), "not unless asked for")
 }
 
@@ -130,16 +130,16 @@ func FuzzQuery(f *testing.F) {
 // However a response is begun, it tells the trace id once, and never before an informational response.
 func TestTheResponseTellsItsTrace(t *testing.T) {
 	for name, next := range map[string]caddyhttp.HandlerFunc{
-		"header":   answering(404),
-		"implicit": answering(0),
+		"header":   replying(404),
+		"implicit": replying(0),
 		"upstream's own": func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Add("X-Trace-Id", "theirs")
-			return answering(200)(w, r)
+			return replying(200)(w, r)
 		},
 		"after early hints": func(w http.ResponseWriter, r *http.Request) error {
 			w.WriteHeader(http.StatusEarlyHints)
 			require.Empty(t, w.Header()["X-Trace-Id"])
-			return answering(200)(w, r)
+			return replying(200)(w, r)
 		},
 		"string": func(w http.ResponseWriter, _ *http.Request) error {
 			_, err := w.(interface{ WriteString(string) (int, error) }).WriteString("x")
@@ -153,7 +153,7 @@ func TestTheResponseTellsItsTrace(t *testing.T) {
 		header, spans := traced(t, Tracing{ResponseHeader: "x-trace-id"}, request1(near), next)
 		require.Equal(t, []string{spans[0].TraceID.String()}, header["X-Trace-Id"], name)
 	}
-	header, _ := traced(t, Tracing{}, request1(near), answering(200))
+	header, _ := traced(t, Tracing{}, request1(near), replying(200))
 	require.Empty(t, header["X-Trace-Id"])
 }
 
@@ -162,9 +162,9 @@ func TestSkippedRequestsHaveNoSpan(t *testing.T) {
 	require.NoError(t, Skip{}.Provision(caddy.Context{}))
 	defer skips.Store(false)
 	_, spans := traced(t, Tracing{}, request1(near), func(w http.ResponseWriter, r *http.Request) error {
-		return Skip{}.ServeHTTP(w, r, answering(200))
+		return Skip{}.ServeHTTP(w, r, replying(200))
 	})
 	require.Empty(t, spans)
-	_, spans = traced(t, Tracing{}, request1(near), answering(200))
+	_, spans = traced(t, Tracing{}, request1(near), replying(200))
 	require.Len(t, spans, 1, "the next one is not")
 }

@@ -22,7 +22,8 @@ func TestAFailedCallCarriesTheClassOfItsException(t *testing.T) {
 	for _, s := range trace {
 		require.NotContains(t, fmt.Sprint(s.Tags), "a canary in a message", "the exception's text is not ours to pass on")
 	}
-	requireCounter(t, l, "nova.compute.fail.error", 2)
+	requireCounter(t, l, "nova.compute.fail.error", 1)
+	requireCounter(t, l, "nova.compute.fail.calls", 1)
 }
 
 func TestACallWithoutAReplyEndsAtItsTimeout(t *testing.T) {

@@ -16,27 +16,29 @@ const module = "github.com/calltap/calltap/"
 // knows is what a package may import of calltap, beside its own sub-packages and, if it is not pure,
 // internal ones.
 var knows = map[string][]string{
-	"span":            {},
-	"keyrules":        {},
-	"report":          {},
-	"spanbuilder":     {"span", "keyrules"},
-	"sampling":        {},
-	"trigger":         {"span", "sampling"},
-	"control":         {},
-	"emit":            {"span"},
-	"emit/zipkin":     {"span", "emit"},
-	"emit/statsd":     {"span", "emit"},
-	"emit/store":      {"span", "emit"},
-	"emit/log":        {"span", "emit"},
-	"emit/stats":      {"span", "emit"},
-	"amqptap/dialect": {"span", "keyrules", "spanbuilder"},
-	"internal/words":  {"keyrules"},
-	"amqptap":         {"internal/words", "span", "keyrules", "spanbuilder", "emit"},
-	"caddymodule":     {"internal/words", "span", "keyrules", "spanbuilder", "emit", "emit/zipkin", "emit/statsd", "emit/store", "emit/log", "emit/stats", "report", "sampling", "trigger", "control"},
+	"span":               {},
+	"keyrules":           {},
+	"report":             {},
+	"spanbuilder":        {"span", "keyrules"},
+	"sampling":           {},
+	"trigger":            {"span", "sampling"},
+	"control":            {},
+	"emit":               {"span"},
+	"emit/zipkin":        {"span", "emit"},
+	"emit/statsd":        {"span", "emit"},
+	"emit/store":         {"span", "emit"},
+	"emit/log":           {"span", "emit"},
+	"emit/stats":         {"span", "emit"},
+	"amqptap/dialect":    {"span", "keyrules", "spanbuilder"},
+	"amqptap/wire":       {},
+	"amqptap/management": {},
+	"internal/words":     {"keyrules"},
+	"amqptap":            {"internal/words", "span", "keyrules", "spanbuilder", "emit"},
+	"caddymodule":        {"internal/words", "span", "keyrules", "spanbuilder", "emit", "emit/zipkin", "emit/statsd", "emit/store", "emit/log", "emit/stats", "report", "sampling", "trigger", "control"},
 }
 
 // pure packages import nothing but the standard library and what they know.
-var pure = []string{"span", "keyrules", "spanbuilder", "emit"}
+var pure = []string{"span", "keyrules", "spanbuilder", "emit", "amqptap/wire"}
 
 // The arrows of the picture in README.md point one way. This is what keeps them so.
 func TestNoPackageImportsWhatItMayNotKnow(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 )
 
 // mirrored sees requests only, and needs no firehose.
-var mirrored = strings.Replace(novaCaddyfile, "firehose", "mirror nova conductor compute.# compute", 1)
+var mirrored = strings.Replace(novaCaddyfile, "firehose", "accept_changes\n\t\t\tmirror nova conductor compute.# compute", 1)
 
 // In mirror mode the broker shows requests and no deliveries: one span a request, under the HTTP span.
 func TestAMirrorShowsRequestsWithoutTheFirehose(t *testing.T) {

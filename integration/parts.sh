@@ -1,15 +1,15 @@
 #!/bin/bash
-# Fetches what the tests and the demo stand on: RabbitMQ, Zipkin, StatsD, and Python's RPC libraries.
+# Fetches what the tests and the demo stand on: RabbitMQ, Zipkin, StatsD, and the RPC libraries of Python, Node.js and Java.
 #
 # System packages come through apt when we are root and something is missing; no service is
 # started. All else goes into .parts/ of this checkout. A second run finds everything and is quick.
 #
-# usage: parts.sh [rabbitmq] [python] [zipkin] [statsd] [race]      (default: all)
+# usage: parts.sh [rabbitmq] [python] [zipkin] [statsd] [moleculer] [spring] [race]      (default: all)
 # exit status: 0 all there; 1 something is missing, named on standard error.
 set -u
 cd "$(dirname "$0")/.."
 parts=$PWD/.parts
-want=${*:-rabbitmq python zipkin statsd race}
+want=${*:-rabbitmq python zipkin statsd moleculer spring race}
 mkdir -p "$parts"
 missing=0
 
@@ -33,6 +33,14 @@ if needs statsd; then
   have node || packages+=" nodejs"
   [ -e "$parts/node/node_modules/statsd/stats.js" ] || have npm || packages+=" npm"
 fi
+if needs moleculer; then
+  have node || packages+=" nodejs"
+  [ -e "$parts/moleculer/node_modules/moleculer" ] || have npm || packages+=" npm"
+fi
+if needs spring; then
+  have javac || packages+=" default-jdk-headless"
+  [ -e "$parts/spring/pom.xml" ] || have mvn || packages+=" maven"
+fi
 needs race && ! have "${CC:-cc}" && packages+=" gcc libc6-dev" # go test -race
 if [ -n "$packages" ]; then
   if [ "$(id -u)" != 0 ] || ! have apt-get; then
@@ -53,7 +61,7 @@ fi
 needs rabbitmq && ! rabbitmq_there && lost "rabbitmq-server"
 
 if needs python && ! cmp -s integration/apps/requirements.txt "$parts/venv/requirements.txt"; then
-  say "python: oslo.messaging and pika into .parts/venv"
+  say "python: the libraries of integration/apps/requirements.txt into .parts/venv"
   { python3 -m venv --clear "$parts/venv" &&
     "$parts/venv/bin/pip" install -q --no-cache-dir -r integration/apps/requirements.txt &&
     cp integration/apps/requirements.txt "$parts/venv/"; } >"$parts/pip.log" 2>&1 ||
@@ -81,5 +89,22 @@ if needs statsd && [ ! -e "$parts/node/node_modules/statsd/stats.js" ]; then
     --omit=optional statsd@0.9.0 >"$parts/npm.log" 2>&1 || { tail -5 "$parts/npm.log" >&2; lost "statsd"; }
 fi
 needs statsd && ! have node && lost "node"
+
+if needs moleculer && [ ! -e "$parts/moleculer/node_modules/moleculer" ]; then
+  say "moleculer 0.14.36 and amqplib 0.10.9 from npm"
+  npm install --prefix "$parts/moleculer" --cache "$parts/npm" --ignore-scripts --no-audit --no-fund \
+    --omit=optional --omit=peer moleculer@0.14.36 amqplib@0.10.9 >"$parts/moleculer.log" 2>&1 ||
+    { tail -5 "$parts/moleculer.log" >&2; rm -rf "$parts/moleculer"; lost "moleculer"; }
+fi
+needs moleculer && ! have node && lost "node"
+
+if needs spring && ! cmp -s integration/apps/spring/pom.xml "$parts/spring/pom.xml"; then
+  say "spring-rabbit and what it needs from Maven Central, into .parts/spring"
+  rm -rf "$parts/spring"
+  { mvn -q -B -f integration/apps/spring/pom.xml dependency:copy-dependencies -Dmaven.repo.local="$parts/m2" \
+      -DoutputDirectory="$parts/spring/lib" && cp integration/apps/spring/pom.xml "$parts/spring/"; } >"$parts/spring.log" 2>&1 ||
+    { tail -5 "$parts/spring.log" >&2; rm -rf "$parts/spring"; lost "spring-rabbit"; }
+fi
+needs spring && ! have javac && lost "javac"
 
 exit $missing

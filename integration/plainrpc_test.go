@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"fmt"
+	"net/url"
 	"path/filepath"
 	"testing"
 
@@ -72,4 +74,36 @@ func onlyOf(t *testing.T, trace []harness.Span, kind string) harness.Span {
 	span := find(trace, kind, "")
 	require.NotEmpty(t, span.ID, "%s in\n%s", span.Name, drawing(trace))
 	return span
+}
+
+// Without a correlation id calls and replies of one client are told apart by their order alone.
+func TestPlainRPCWithoutCorrelationID(t *testing.T) {
+	l := theLab(t)
+	c := startTapped(t, l, dialectCaddyfile)
+	queue := service(t)
+	startPlainServer(t, l, queue)
+	for shape, end := range map[string]string{
+		"uncorrelated": "",
+		"direct":       "reply_published", // RabbitMQ before 4.2 does not show the delivery of such a reply
+	} {
+		require.Equal(t, "reply to 30", run(t, "plain_rpc.py", shape, l.broker.URL(), queue, `30`))
+		var call, work harness.Span
+		harness.Eventually(t, patience, func() error {
+			traces, err := c.Store().Traces(url.Values{"serviceName": {queue}, "limit": {"10"}})
+			if err != nil {
+				return err
+			}
+			for _, trace := range traces {
+				call, work = find(trace, "CLIENT", ""), find(trace, "SERVER", "")
+				if call.ID != "" && work.ID != "" && call.Tags["calltap.end"] == end {
+					return nil
+				}
+			}
+			return fmt.Errorf("no whole %s call in %d traces", shape, len(traces))
+		})
+		require.Equal(t, call.ID, work.ParentID)
+		require.Positive(t, call.Duration)
+		require.Positive(t, work.Duration)
+		require.Empty(t, call.Tags["error"])
+	}
 }

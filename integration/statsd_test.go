@@ -32,6 +32,7 @@ func TestTachsTimersArriveAtARealStatsD(t *testing.T) {
 	} {
 		requireTimer(t, l, name, want)
 	}
+	requireCounter(t, l, "nova.compute.run_instance.calls", 1)
 	requireCounter(t, l, "nova.compute.run_instance.sent", 1)
 	requireCounter(t, l, "nova.compute.run_instance.received", 1)
 	counters, err := l.statsd.Counters()

@@ -67,6 +67,7 @@ type Span struct {
 	Kind     Kind
 	Shared   bool // the id was made by the other side (B3 server joining a client's span)
 	Debug    bool
+	Echo     bool   // the other side of the same call gives a span of the same key, which counts the call
 	Sampled  bool   // false: counts in metrics only, is sent to no tracer
 	Error    string // "" is success; else the Zipkin tag "error": a short class, never a message
 	Start    int64  // Unix time, microseconds; always > 0

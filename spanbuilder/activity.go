@@ -20,14 +20,15 @@ type activity struct {
 	receiver  processRef
 	sender    processRef
 	delivered int64
-	last      int64 // when it ended; of a cast that has not, when it last caused something
-	route     *route
-	service   string // of the span
-	ignored   bool   // a rule says that its span is not made, so nothing can hang below it
+	last      int64 // when it ended; until then when it last caused something, or may have
+	held      *held // its span, while that waits for the work's end
+	role      *role
+	ignored   bool // a rule says that its span is not made, so nothing can hang below it
 
 	ended bool // the reply was published, or the cast's time is over
 	cast  bool
-	pins  int32 // of a cast: open calls that it caused
+	pins  int32 // open calls that it caused
+	waits int32 // those of them that it surely caused
 
 	// Of a call, a ring of what its receiver works on; of a cast, the list by last. Nil once it ended.
 	before, after *activity
@@ -132,8 +133,11 @@ func (l *castWork) remove(a *activity) {
 
 // touch notes that a caused something.
 func (s *traceTable) touch(a *activity, now int64) {
-	if a.cast && !a.ended && !a.trace.gone {
-		a.last = max(a.last, now)
+	if a.ended || a.trace.gone {
+		return
+	}
+	a.last = max(a.last, now)
+	if a.cast {
 		s.casts.remove(a)
 		s.casts.push(a)
 	}

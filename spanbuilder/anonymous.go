@@ -1,5 +1,54 @@
 package spanbuilder
 
+// Calls without an id are told apart by the order of their messages. Of those that are open towards one reply address, a delivery is of the
+// first that was not delivered, and a reply of the first that has none: a queue hands out messages as it got them, and most
+// who call so have one call open at a time, or one worker. With several open it is a guess, and tagged as one.
+
+// inTurn finds or makes the call that a request without an id belongs to.
+func (p *Pairer) inTurn(t *Tracer, m *Message, k key, point int) *call {
+	first := p.calls.get(k)
+	if point == requestDelivered {
+		if m.Redelivered || m.DeadReason != "" {
+			if c := p.calls.last(first, requestDelivered); c != nil {
+				p.repeated(c, m)
+				return nil
+			}
+		}
+		if c := p.calls.first(first, point); c != nil {
+			return c
+		}
+	} else if c := p.calls.first(first, point); c != nil && m.Time-c.begun() < p.opts.Reorder.Microseconds() {
+		return c // its delivery was shown before its publish
+	}
+	if p.calls.alike(first) >= maxAlike {
+		p.count.superseded.Add(1)
+		p.abandon(t, first)
+	}
+	c := p.open(t, m, k)
+	if first = p.calls.get(k); first != c {
+		c.flags |= guessed
+		first.flags |= guessed
+	}
+	return c
+}
+
+// answeredBy returns the call that a reply answers, nil if it is not open.
+func (p *Pairer) answeredBy(m *Message, k key, point int) *call {
+	c := p.calls.get(k)
+	if m.ID != "" || c == nil {
+		return c
+	}
+	for x := c; x != nil; x = p.calls.next(x) {
+		if !x.seen(point) && !x.is(timedOut) {
+			return x
+		}
+	}
+	if x := p.calls.first(c, point); x != nil {
+		return x
+	}
+	return c
+}
+
 // One-way messages without any id are told apart by what they look like, and their deliveries are matched in
 // order: a queue hands out messages as it got them, so its next delivery of one look is of the earliest such
 // publish that it has not handed out yet. That is a guess, and tagged as one: a message that expired, or a backlog from

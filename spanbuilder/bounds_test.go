@@ -33,7 +33,7 @@ func TestAFloodOfTracesAndProcessesIsBounded(t *testing.T) {
 			RequestID: string(AppendRequestID(nil, span.TraceID{High: 1, Low: uint64(i) + 1})),
 		}
 		p.Observe(tracer, &m)
-		require.LessOrEqual(t, len(p.traces.byID), 50)
+		require.LessOrEqual(t, p.traces.index.n, 50)
 		require.LessOrEqual(t, len(p.casts.byKey), 50)
 		require.LessOrEqual(t, len(p.processes.nodes), 64)
 		require.LessOrEqual(t, len(p.processes.byKey), 64)
@@ -52,11 +52,11 @@ func TestManyWorksOfOneTraceAreBounded(t *testing.T) {
 			p.Observe(tracer, &m)
 		}
 	}
-	for _, tr := range p.traces.byID {
-		require.Equal(t, maxActivities, tr.works)
+	for _, tr := range openTraces(t, p) {
+		require.EqualValues(t, maxActivities, tr.works)
 	}
 	p.Flush(tracer, t0)
-	require.Zero(t, len(p.traces.byID))
+	require.Zero(t, p.traces.index.n)
 }
 
 func TestHostileMessagesAreCountedNotKept(t *testing.T) {
@@ -96,7 +96,7 @@ func TestAHundredThousandOpenCallsFitTheirMemory(t *testing.T) {
 	used := heap() - before
 	require.EqualValues(t, n, p.Stats().Open)
 	t.Logf("%d bytes an open call", used/n)
-	require.Less(t, used, int64(64<<20))
+	require.Less(t, used, int64(44<<20), "the collector lets the process grow by more than what lives")
 	p.Flush(tracer, t0)
 	require.Zero(t, p.Stats().Open)
 }

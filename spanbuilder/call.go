@@ -1,10 +1,6 @@
 package spanbuilder
 
-import (
-	"slices"
-
-	"github.com/calltap/calltap/span"
-)
+import "github.com/calltap/calltap/span"
 
 // The four points of a call.
 const (
@@ -12,174 +8,165 @@ const (
 	requestDelivered
 	replyPublished
 	replyDelivered
-	points
 )
 
-// call is one RPC that expects a reply, from its first message to its last. It keeps nothing of the
-// messages' buffers.
+// call is one RPC that expects a reply, from its first message to its last. It keeps nothing of the messages' buffers. A
+// hundred thousand may be open, so that each byte here counts: what few calls need for long is in a sequel.
 type call struct {
-	key     key
-	seq     uint64
-	times   [points]int64 // zero: not seen
-	route   *route        // nil until a part of the request was seen
-	queue   string
-	fault   string
+	key       key
+	published int64     // zero: not seen
+	work      *activity // the receiver's, which begins when it is delivered; its trace is nil until a part of the request was seen
+	after     *sequel   // nil until something followed the request
+
+	label   *label // of the route alone until the rules were asked
 	owner   *owner
 	request span.TraceID // the request id, zero if it has none
-	timeout int64        // µs
 
-	trace   *trace
-	origin  origin
-	cause   *activity // the likeliest at publish time, pinned
-	work    *activity // the receiver's
-	context *context  // of a request id without user
-	sender  processRef
-	label   label
-	text    string // of the tags that are not kept as text
+	cause    *activity // the likeliest at publish time, pinned
+	parent   span.ID   // see origin
+	service  *string
+	deadline int64
 
-	salt         int64 // sets the uses of an id apart; zero if nobody uses it again
-	lastReply    int64 // when any of the reply was last seen
-	deadline     int64
-	older, newer *call // by first message
-	place        int32 // in the heap, -1 if not there
+	timeout      uint32 // ms
 	size         int32
-	clientOut    bool // the CLIENT span was emitted, or never will be
-	serverOut    bool
-	timedOut     bool
-	gaveUp       bool // on points that should have been seen before the reply
-	redelivered  bool
-	direct       bool // the reply goes to RabbitMQ's direct reply-to
+	number       uint32
+	older, newer uint32 // in its lane, by first message
+	place        int32  // in the heap, -1 if not there
+	lane         uint16
+	requestStamp stamp // of the request's publish
+	workStamp    stamp // of its delivery
+	flags        callFlags
+}
+
+// callFlags are what is true of a call.
+type callFlags uint32
+
+const (
+	clientOut      callFlags = 1 << iota // the CLIENT span was emitted, or never will be
+	serverOut                            // the same of the SERVER span
+	timedOut                             //
+	gaveUp                               // on points that should have been seen before the reply
+	waiting                              // its caller awaits the reply
+	direct                               // the reply goes to RabbitMQ's direct reply-to
+	used                                 // its id may be used again: the time of its first message sets it apart
+	nameless                             // it has no id at all
+	guessed                              // which of several without an id its messages are of, is by their order
+	exactParent                          // see origin
+	guessedTrace                         //
+	nobodys                              // its request id is without a user
+	mayNotReply                          // its receiver may be set up to send no reply
+	replyFirst                           // what was seen first of it was a reply
+	deliveredFirst                       // or the request's delivery
+	rivalled                             // cause was not the only work that can have sent it
+	rooted                               // it came out of what no message began
+	certain                              // nothing else than cause can have sent it
+)
+
+func (c *call) is(f callFlags) bool { return c.flags&f != 0 }
+
+func (c *call) set(f callFlags, on bool) {
+	if on {
+		c.flags |= f
+	}
+}
+
+// sequel is what may follow a request.
+type sequel struct {
+	times       [2]int64 // of the reply's points; zero: not seen
+	fault       string   // class of the remote exception
+	redelivered int64    // when the request was, last
+	beat        int64    // when the last heartbeat was seen
+	beats       int32
+	extra       int32 // replies published after the first whose delivery was not seen
+	deadAt      int64 // when it was seen again after it was dead-lettered, last
+	deadReason  string
+	deadQueue   string
+	notBefore   int64 // when the receiver was asked to begin, if not at once
+	alike       *call // the next without an id and to the same reply address
+}
+
+// at returns when a point was seen, zero if it was not.
+func (c *call) at(point int) int64 {
+	switch {
+	case point == requestPublished:
+		return c.published
+	case point == requestDelivered:
+		return c.work.delivered
+	case c.after == nil:
+		return 0
+	}
+	return c.after.times[point-replyPublished]
+}
+
+func (c *call) seen(point int) bool { return c.at(point) != 0 }
+
+// lastReply is when any of the reply was last seen, zero if none was.
+func (c *call) lastReply() int64 { return max(c.at(replyPublished), c.at(replyDelivered)) }
+
+// fault is the class of the exception that the reply brought, if any.
+func (c *call) fault() string {
+	if c.after == nil {
+		return ""
+	}
+	return c.after.fault
 }
 
 // ids is what the span ids are made of.
 func (c *call) ids() key {
-	if c.salt == 0 {
+	if !c.is(used) {
 		return c.key
 	}
-	return c.key.salted(c.salt)
+	k := c.key.salted(c.first())
+	if c.is(nameless) {
+		k = k.salted(int64(c.work.seq)) // two may be of one microsecond
+	}
+	return k
 }
 
-func (c *call) seen(point int) bool { return c.times[point] != 0 }
+// first is the time of the message that c began with.
+func (c *call) first() int64 {
+	switch {
+	case c.is(replyFirst) && c.seen(replyPublished):
+		return c.at(replyPublished)
+	case c.is(replyFirst):
+		return c.at(replyDelivered)
+	case c.is(deliveredFirst):
+		return c.work.delivered
+	}
+	return c.published
+}
+
+// begun is when the request was published, or delivered if that was not seen.
+func (c *call) begun() int64 {
+	if c.published != 0 {
+		return c.published
+	}
+	return c.work.delivered
+}
+
+// complete reports whether all but the reply's delivery was seen.
+func (c *call) complete() bool {
+	return c.seen(requestPublished) && c.seen(requestDelivered) && c.seen(replyPublished)
+}
+
+// expires is when the caller gives up.
+func (c *call) expires() int64 { return c.begun() + int64(c.timeout)*1000 }
 
 // sending is the publish of c, or its delivery if that is all that was seen.
 func (c *call) sending() sending {
-	return sending{by: c.sender, id: c.ids().id(clientDomain), seq: c.seq, at: c.begun()}
+	return sending{by: c.work.sender, id: c.ids().id(clientDomain), seq: c.work.seq, at: c.begun()}
 }
 
-// callTable holds the open calls: by key, by age and by deadline. It never holds more than max; the
-// structs of ended calls are used again.
-type callTable struct {
-	byKey          map[key]*call
-	oldest, newest *call
-	deadlines      []*call // a heap: the earliest first
-	free           *call
-	max            int
-	count          *counters
-}
-
-func (s *callTable) init(limit int, c *counters) {
-	s.byKey, s.max, s.count = make(map[key]*call), limit, c
-}
-
-func (s *callTable) full() bool { return len(s.byKey) >= s.max }
-
-// callChunk calls are allocated at a time.
-const callChunk = 64
-
-func (s *callTable) add(k key) *call {
-	if s.free == nil {
-		chunk := make([]call, callChunk)
-		for i := range chunk {
-			chunk[i].newer, s.free = s.free, &chunk[i]
-		}
+// origin is what c hangs below if no RPC span turns out to have caused it.
+func (c *call) origin() origin {
+	o := origin{parent: c.parent, exact: c.is(exactParent), guessed: c.is(guessedTrace)}
+	if c.service != nil {
+		o.service = *c.service
 	}
-	c := s.free
-	s.free = c.newer
-	*c = call{key: k, place: -1, older: s.newest}
-	if s.newest != nil {
-		s.newest.newer = c
-	} else {
-		s.oldest = c
-	}
-	s.newest = c
-	s.byKey[k] = c
-	s.count.open.Store(int64(len(s.byKey)))
-	return c
+	return o
 }
 
-func (s *callTable) remove(c *call) {
-	delete(s.byKey, c.key)
-	if c.older != nil {
-		c.older.newer = c.newer
-	} else {
-		s.oldest = c.newer
-	}
-	if c.newer != nil {
-		c.newer.older = c.older
-	} else {
-		s.newest = c.older
-	}
-	s.schedule(c, 0)
-	*c = call{newer: s.free}
-	s.free = c
-	s.count.open.Store(int64(len(s.byKey)))
-}
+func (c *call) route() *route { return c.label.route }
 
-// due returns the call with the earliest deadline if that is not after now.
-func (s *callTable) due(now int64) *call {
-	if len(s.deadlines) == 0 || s.deadlines[0].deadline > now {
-		return nil
-	}
-	return s.deadlines[0]
-}
-
-// schedule sets when due returns c; zero is never.
-func (s *callTable) schedule(c *call, deadline int64) {
-	c.deadline = deadline
-	switch {
-	case deadline == 0 && c.place < 0:
-	case deadline == 0:
-		i, last := int(c.place), len(s.deadlines)-1
-		s.swap(i, last)
-		s.deadlines = slices.Delete(s.deadlines, last, last+1)
-		c.place = -1
-		if i < last {
-			s.fix(i)
-		}
-	case c.place < 0:
-		c.place = int32(len(s.deadlines))
-		s.deadlines = append(s.deadlines, c)
-		s.fix(int(c.place))
-	default:
-		s.fix(int(c.place))
-	}
-}
-
-func (s *callTable) swap(i, j int) {
-	h := s.deadlines
-	h[i], h[j] = h[j], h[i]
-	h[i].place, h[j].place = int32(i), int32(j)
-}
-
-// fix moves the call at i to where the heap wants it. Calls of one timeout come in order, so the
-// usual way is not to move at all.
-func (s *callTable) fix(i int) {
-	h := s.deadlines
-	for i > 0 && h[i].deadline < h[(i-1)/2].deadline {
-		s.swap(i, (i-1)/2)
-		i = (i - 1) / 2
-	}
-	for {
-		least := i
-		for child := 2*i + 1; child <= 2*i+2 && child < len(h); child++ {
-			if h[child].deadline < h[least].deadline {
-				least = child
-			}
-		}
-		if least == i {
-			return
-		}
-		s.swap(i, least)
-		i = least
-	}
-}
+// known reports whether any of the request was seen.
+func (c *call) known() bool { return c.work.trace != nil }

@@ -15,9 +15,7 @@ var update = flag.Bool("update", false, "write testdata/*.tree anew")
 
 // Each capture's traces, as trees, are kept beside it, so that a change of how calls are linked shows as a diff.
 func TestCapturesGiveTheseTraces(t *testing.T) {
-	for _, name := range []string{
-		"boot1", "boot1-noglobal", "boot1-notifications", "bootfail", "callfail", "calls", "calltimeout", "idle60",
-	} {
+	for _, name := range captured {
 		t.Run(name, func(t *testing.T) {
 			got, _ := replay(t, newTracer(t, nil), PairerOptions{}, capture(t, name))
 			text := ""

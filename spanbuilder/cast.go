@@ -12,8 +12,12 @@ type cast struct {
 	place     place
 	origin    origin
 	sender    processRef
+	caller    string  // service of the sender, "" if that is unknown
 	under     span.ID // what caused it, zero if no RPC
 	newer     *cast
+
+	ofCall bool // it is the request of a call that is over
+	taken  bool // it was delivered, or could not be
 
 	// Of a message without id; see anonymous.go.
 	anonymous bool
@@ -24,7 +28,15 @@ type cast struct {
 
 // sending is the publish of c.
 func (c *cast) sending() sending {
-	return sending{by: c.sender, id: c.ids.id(producerDomain), seq: c.seq, at: c.published}
+	return sending{by: c.sender, id: c.sent(), seq: c.seq, at: c.published}
+}
+
+// sent is the id of the span of its sender.
+func (c *cast) sent() span.ID {
+	if c.ofCall {
+		return c.ids.id(clientDomain)
+	}
+	return c.ids.id(producerDomain)
 }
 
 // castTable holds the casts of the last minute, the oldest out first.
@@ -32,6 +44,7 @@ type castTable struct {
 	byKey          map[key]*cast
 	handedOut      map[key]*cast // the last by look and queue
 	oldest, newest *cast
+	spare          pool[cast]
 	n, max         int // n counts the list: a key that is used again has one entry in the map only
 	count          *counters
 }
@@ -68,16 +81,21 @@ func (s *castTable) pop() {
 	if s.oldest == nil {
 		s.newest = nil
 	}
-	switch {
-	case c.anonymous:
-		s.unqueue(c)
-	case s.byKey[c.key] == c:
+	if c.anonymous {
+		s.unqueue(c) // a queue may remember it still, so it is not used again
+		return
+	}
+	if s.byKey[c.key] == c {
 		delete(s.byKey, c.key)
 	}
+	s.spare.put(c)
 }
 
 func (s *castTable) expire(before int64) {
 	for s.oldest != nil && s.oldest.first <= before {
+		if !s.oldest.taken && s.oldest.published != 0 {
+			s.count.undelivered.Add(1)
+		}
 		s.pop()
 	}
 }

@@ -40,6 +40,13 @@ func (s *contextTable) get(id span.TraceID, now int64) *context {
 	return c
 }
 
+// seen notes that something of a request id was still going on.
+func (s *contextTable) seen(id span.TraceID, now int64) {
+	if c := s.byID[id]; c != nil {
+		c.last = max(c.last, now)
+	}
+}
+
 func (s *contextTable) add(id span.TraceID) *context {
 	if len(s.byID) >= maxContexts {
 		delete(s.byID, s.oldest.id)

@@ -27,6 +27,8 @@ func messagesOf(data []byte) []Message {
 			UserID:          pick(d[6], "u", ""),
 			RequestID:       pick(d[6]>>1, clientsOwn, "", "req-junk", "req-330d23da-f3ee-4c8c-93f3-8e80db156ec9"),
 			GlobalRequestID: pick(d[6]>>4, "", clientsOwn, "x"), Error: pick(d[7], "", "Boom"),
+			MayNotReply: d[1]>>5 == 5, DeadReason: pick(d[4]>>2, "", "", "expired"), DeadQueue: pick(d[4]>>5, "", "q"),
+			Root: pick(d[0]>>4, "", "", rootUUID, "another-tree-of-calls"), Work: Ident(d[0] & 3), Parent: Ident(d[0] >> 2 & 3),
 		}
 		if d[7]&0x80 != 0 {
 			m.Context = Context{TraceID: span.TraceID{Low: uint64(d[7]&3) + 1}, SpanID: span.ID(d[7] >> 2 & 3), Decision: Decision(d[7] >> 4 & 3)}
@@ -47,54 +49,94 @@ func FuzzObserve(f *testing.F) {
 		p := NewPairer(PairerOptions{MaxOpen: 4, MaxProcesses: 6, CastLife: 2 * time.Second, Linger: time.Second})
 		for i := range messages {
 			m := messages[i]
+			if m.Size = i; m.Error != "" && m.Form != FormReply {
+				tracer.LinkResponse(m.RequestID, Server{TraceID: id128, ID: idSpan, Sampled: true}, "api")
+			}
 			p.Observe(tracer, &m)
-			require.LessOrEqual(t, len(p.calls.byKey), 4)
-			require.LessOrEqual(t, len(p.traces.byID), 4)
+			require.LessOrEqual(t, p.calls.open(), 4)
+			require.LessOrEqual(t, p.traces.index.n, 4)
 			require.LessOrEqual(t, len(p.casts.byKey), 4)
 			require.LessOrEqual(t, len(p.processes.nodes), 6)
 			checkTables(t, p)
 		}
 		p.Flush(tracer, t0)
-		require.Empty(t, p.calls.byKey)
+		require.Zero(t, p.calls.open())
+		require.Zero(t, p.calls.index.n)
 		require.Empty(t, p.calls.deadlines)
-		require.Empty(t, p.traces.byID)
+		require.Zero(t, p.traces.index.n)
 		require.Nil(t, p.traces.casts.oldest)
 		require.EqualValues(t, len(sink.spans), p.Stats().Spans)
 		checkAcyclic(t, sink.spans)
 	})
 }
 
-var fuzzTracer *Tracer
-
 func newFuzzTracer() *Tracer {
-	if fuzzTracer == nil {
-		fuzzTracer = &Tracer{Ratio: 0.5, Link: LinkOpenStack, Links: NewLinks(1), HasSources: true}
-		fuzzTracer.Links.Put(span.TraceID{Low: 1}, Entry{ID: 9, Service: "api"})
+	t := &Tracer{Ratio: 0.5, Link: LinkOpenStack, Links: NewLinks(1), HasSources: true}
+	t.Links.Put(span.TraceID{Low: 1}, Entry{ID: 9, Service: "api"})
+	return t
+}
+
+// openTraces are those of the table, each found by its id.
+func openTraces(t *testing.T, p *Pairer) (all []*trace) {
+	for _, tr := range p.traces.all {
+		if tr != nil {
+			all = append(all, tr)
+			require.Same(t, tr, p.traces.get(tr.id))
+		}
 	}
-	t := *fuzzTracer
-	return &t
+	require.Len(t, all, p.traces.index.n)
+	return all
+}
+
+// openCalls are the calls of all lanes, each checked to be in its own.
+func openCalls(p *Pairer) (all []*call) {
+	for lane := range p.calls.lanes.ends {
+		n := int32(0)
+		for at := p.calls.lanes.ends[lane].oldest; at != none; n++ {
+			c := p.calls.slab.at(at)
+			if int(c.lane) != lane {
+				panic("a call is in a lane that is not its own")
+			}
+			all = append(all, c)
+			at = c.newer
+		}
+		if n != p.calls.lanes.counts[lane] {
+			panic("a lane's count is wrong")
+		}
+	}
+	return all
 }
 
 // checkTables asserts that every list and count inside agrees with every other.
 func checkTables(t *testing.T, p *Pairer) {
-	n := 0
-	for c := p.calls.oldest; c != nil; c = c.newer {
-		n++
-		require.Same(t, c, p.calls.byKey[c.key])
-		require.Same(t, c, p.calls.deadlines[c.place])
+	open := openCalls(p)
+	keys := map[key]bool{}
+	for _, c := range open {
+		keys[c.key] = true
+		alike := p.calls.get(c.key)
+		for alike != c {
+			require.NotNil(t, alike)
+			alike = p.calls.next(alike)
+		}
+		require.Same(t, c, p.calls.slab.at(p.calls.deadlines[c.place]))
 	}
-	require.Len(t, p.calls.byKey, n)
-	require.Len(t, p.calls.deadlines, n)
+	require.Equal(t, len(keys), p.calls.index.n)
+	require.Len(t, open, p.calls.open())
+	require.Len(t, p.calls.deadlines, len(open))
 	for i := range p.calls.deadlines {
-		require.LessOrEqual(t, p.calls.deadlines[(max(i, 1)-1)/2].deadline, p.calls.deadlines[i].deadline)
+		require.False(t, p.calls.before(i, (max(i, 1)-1)/2))
 	}
 	casts := map[*activity]bool{}
 	for a := p.traces.casts.oldest; a != nil; a = a.after {
 		require.False(t, casts[a])
 		casts[a] = true
 	}
-	for _, tr := range p.traces.byID {
-		works, refs := 0, 0
+	for _, tr := range openTraces(t, p) {
+		works, refs := uint8(0), int32(0)
+		if tr.join != nil && tr.join.spans.oldest != nil {
+			require.True(t, tr.awaits)
+			refs++
+		}
 		for a := tr.work; a != nil; a = a.next {
 			works++
 			if !a.ended {
@@ -103,8 +145,8 @@ func checkTables(t *testing.T, p *Pairer) {
 				delete(casts, a)
 			}
 		}
-		for c := p.calls.oldest; c != nil; c = c.newer {
-			if c.trace == tr {
+		for _, c := range open {
+			if c.work.trace == tr {
 				refs++
 			}
 		}

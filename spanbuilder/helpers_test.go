@@ -58,6 +58,7 @@ type record struct {
 	RequestID       string `json:"request_id"`
 	UserID          string `json:"user_id"`
 	ProjectID       string `json:"project_id"`
+	TraceBase       string `json:"trace_base"` // osprofiler's base_id, a UUID
 }
 
 func (r *record) message(t testing.TB) Message {
@@ -73,6 +74,11 @@ func (r *record) message(t testing.TB) Message {
 		Topic: r.Topic, Server: r.Server, Namespace: r.Namespace, Method: r.Method,
 		Timeout: time.Duration(r.TimeoutMS) * time.Millisecond, Unroutable: r.Unroutable, Error: r.Error,
 		GlobalRequestID: r.GlobalRequestID, RequestID: r.RequestID, UserID: r.UserID, ProjectID: r.ProjectID,
+	}
+	if r.TraceBase != "" {
+		id, ok := parseUUID(r.TraceBase)
+		require.True(t, ok)
+		m.Context.TraceID = id
 	}
 	require.NotZero(t, m.Point, r)
 	require.NotZero(t, m.Form, r)
@@ -175,7 +181,7 @@ func (s spans) tree() string {
 	var show func(parent span.ID, depth int)
 	line := func(x span.Span, depth int) {
 		var more []string
-		for _, key := range []string{"calltap.parent", "calltap.incomplete", "rpc.late", "redelivered"} {
+		for _, key := range []string{"calltap.parent", "calltap.end", "calltap.incomplete", "rpc.late", "redelivered"} {
 			if v := tag(x, key); v != "" {
 				more = append(more, key+"="+v)
 			}

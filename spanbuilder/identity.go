@@ -15,7 +15,7 @@ type key struct{ high, low uint64 }
 func messageKey(m *Message) key {
 	var h hasher
 	h.text(m.VHost)
-	if m.Form == FormCall || m.Form == FormReply {
+	if m.Form == FormCall || m.Form == FormReply || m.Form == FormHeartbeat {
 		h.text(m.ReplyTo)
 	} else {
 		h.text("")
@@ -42,6 +42,7 @@ const (
 	traceHighDomain
 	traceLowDomain
 	saltDomain
+	processDomain
 )
 
 func (k key) id(domain uint64) span.ID {
@@ -102,13 +103,35 @@ type recentKeys struct{ sets [recentSets][4]uint64 }
 
 const recentSets = 4096
 
-func (r *recentKeys) add(k key) {
+// add remembers k, and whether it was answered.
+func (r *recentKeys) add(k key, answered bool) {
 	set := &r.sets[k.low%recentSets]
 	copy(set[1:], set[:3])
-	set[0] = k.high
+	set[0] = k.high &^ 1
+	if answered {
+		set[0] |= 1
+	}
 }
 
-func (r *recentKeys) has(k key) bool {
+func (r *recentKeys) has(k key) bool { return r.find(k) != nil }
+
+// answer notes an answer to k. It reports whether that was the first, false too if k is not known.
+func (r *recentKeys) answer(k key) bool {
+	have := r.find(k)
+	if have == nil || *have&1 != 0 {
+		return false
+	}
+	*have |= 1
+	return true
+}
+
+// find returns the fingerprint that was kept of k, nil if there is none.
+func (r *recentKeys) find(k key) *uint64 {
 	set := &r.sets[k.low%recentSets]
-	return set[0] == k.high || set[1] == k.high || set[2] == k.high || set[3] == k.high
+	for i := range set {
+		if set[i]&^1 == k.high&^1 {
+			return &set[i]
+		}
+	}
+	return nil
 }

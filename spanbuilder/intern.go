@@ -10,20 +10,26 @@ const (
 
 // route is what all messages of one kind have in common, kept once however many calls are open.
 type route struct {
-	dialect, vhost, exchange, routingKey, topic, namespace, method string
-	form                                                           Form
-	args                                                           Args
+	routeFacts
+	unasked label // of calls of which no more is known yet
+}
+
+type routeFacts struct {
+	dialect, vhost, exchange, routingKey, topic, server, namespace, method, sender string
+
+	form Form
+	args Args
 }
 
 // routeCache gives equal messages the same *route. When it is full it begins anew: routes in use live on
 // with the calls that hold them. So a flood of routing keys costs time, never memory.
-type routeCache map[route]*route
+type routeCache map[routeFacts]*route
 
 func (c routeCache) get(m *Message) *route {
-	r := route{
+	r := routeFacts{
 		dialect: clip(m.Dialect), vhost: clip(m.VHost), exchange: clip(m.Exchange),
-		routingKey: clip(m.RoutingKey), topic: clip(m.Topic),
-		namespace: clip(m.Namespace), method: clip(m.Method), form: m.Form,
+		routingKey: clip(m.RoutingKey), topic: clip(m.Topic), server: clip(m.Server),
+		namespace: clip(m.Namespace), method: clip(m.Method), sender: clip(m.Sender), form: m.Form,
 		args: m.Args[:min(len(m.Args), maxArgs)],
 	}
 	if found := c[r]; found != nil {
@@ -32,13 +38,33 @@ func (c routeCache) get(m *Message) *route {
 	if len(c) >= maxRoutes {
 		clear(c)
 	}
-	kept := &route{
+	kept := &route{routeFacts: routeFacts{
 		strings.Clone(r.dialect), strings.Clone(r.vhost), strings.Clone(r.exchange),
-		strings.Clone(r.routingKey), strings.Clone(r.topic),
-		strings.Clone(r.namespace), strings.Clone(r.method), r.form,
+		strings.Clone(r.routingKey), strings.Clone(r.topic), strings.Clone(r.server),
+		strings.Clone(r.namespace), strings.Clone(r.method), strings.Clone(r.sender), r.form,
 		Args(strings.Clone(string(r.args))),
+	}}
+	kept.unasked.route = kept
+	c[kept.routeFacts] = kept
+	return kept
+}
+
+// role is what a process did at a work: the topic of what it got, and the service that its span shows.
+type role struct{ topic, service string }
+
+// roleCache gives equal roles the same *role, in the manner of routeCache. Both texts are kept ones.
+type roleCache map[role]*role
+
+func (c roleCache) get(topic, service string) *role {
+	r := role{topic, service}
+	if found := c[r]; found != nil {
+		return found
 	}
-	c[*kept] = kept
+	if len(c) >= maxTexts {
+		clear(c)
+	}
+	kept := &role{topic, service} // not &r, which would be allocated at each call
+	c[r] = kept
 	return kept
 }
 
@@ -67,11 +93,19 @@ func (c ownerCache) get(m *Message) *owner {
 }
 
 // textCache gives equal strings, such as queue names and exception classes, the same copy.
-type textCache map[string]string
+type textCache map[string]*string
 
 func (c textCache) get(s string) string {
 	if s == "" {
 		return ""
+	}
+	return *c.ref(s)
+}
+
+// ref returns the copy by its address, which takes less room; nil for "".
+func (c textCache) ref(s string) *string {
+	if s == "" {
+		return nil
 	}
 	s = clip(s)
 	if kept, ok := c[s]; ok {
@@ -81,8 +115,8 @@ func (c textCache) get(s string) string {
 		clear(c)
 	}
 	kept := strings.Clone(s)
-	c[kept] = kept
-	return kept
+	c[kept] = &kept
+	return &kept
 }
 
 // clip cuts a foreign string to what a span may hold, at a rune's end.

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 
 	"github.com/calltap/calltap/span"
 )
@@ -37,6 +38,7 @@ type Links struct {
 	shards [linkShards]linkShard
 	mask   uint64
 	labels labels
+	filled atomic.Bool // something was put in
 }
 
 type linkShard struct {
@@ -84,6 +86,9 @@ func (l *Links) Put(t span.TraceID, e Entry) {
 	if e.TraceID.IsZero() {
 		e.TraceID = t
 	}
+	if !l.filled.Load() {
+		l.filled.Store(true)
+	}
 	service := l.labels.number(e.Service)
 	shard, at, tag := l.place(t)
 	shard.mu.Lock()
@@ -96,6 +101,9 @@ func (l *Links) Put(t span.TraceID, e Entry) {
 	}
 	shard.mu.Unlock()
 }
+
+// used reports whether any HTTP request was seen by this process.
+func (l *Links) used() bool { return l != nil && l.filled.Load() }
 
 // Get returns the entry span of a trace.
 func (l *Links) Get(t span.TraceID) (Entry, bool) {

@@ -71,12 +71,17 @@ type Message struct {
 	ReplyTo string
 	ID      string
 
+	// ReplyElsewhere says that ReplyTo may be another process's than the sender's: in Celery, what a task sends of a
+	// chain answers to whoever began the chain.
+	ReplyElsewhere bool
+
 	Topic       string // what is called: oslo topic; else queue or routing key
 	Server      string // host part of topic.host, "" if none
 	Namespace   string
 	Method      string
 	Args        Args          // those that rules ask for, see keyrules.Needs
 	Timeout     time.Duration // 0: none told
+	NotBefore   int64         // when the receiver is asked to begin at the earliest, Unix microseconds by the sender's clock; 0: at once
 	Redelivered bool
 	Unroutable  bool
 	MayNotReply bool   // of a call: the receiver may be set up to send no reply, so that none is no timeout

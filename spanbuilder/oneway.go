@@ -1,5 +1,7 @@
 package spanbuilder
 
+import "github.com/calltap/calltap/span"
+
 // oneWay takes a cast, a fanout or a notification. Its PRODUCER span is a moment, emitted at its publish;
 // each delivery is a CONSUMER below it. When the consumer's work ends cannot be seen: it stays a possible
 // cause of further messages for a while.
@@ -35,15 +37,22 @@ func (p *Pairer) addCast(t *Tracer, m *Message, k key, sender processRef) *cast 
 	if !uniqueID(m.ID) {
 		ids = k.salted(m.Time)
 	}
-	s := p.newCast(t, m, k, ids, sender)
+	s := p.casts.spare.get()
+	p.fillCast(t, m, s, k, ids, sender)
 	p.casts.add(s)
 	return s
 }
 
+// newCast makes a cast that is not in the table by its key.
 func (p *Pairer) newCast(t *Tracer, m *Message, k, ids key, sender processRef) *cast {
-	s := &cast{key: k, ids: ids, seq: p.seq, first: m.Time, sender: sender, anonymous: m.ID == ""}
-	s.place, s.origin, _ = p.locate(t, m, ids, sender)
+	s := new(cast)
+	p.fillCast(t, m, s, k, ids, sender)
 	return s
+}
+
+func (p *Pairer) fillCast(t *Tracer, m *Message, s *cast, k, ids key, sender processRef) {
+	*s = cast{key: k, ids: ids, seq: p.seq, first: m.Time, sender: sender, anonymous: m.ID == ""}
+	s.place, s.origin, _ = p.locate(t, m, ids, sender)
 }
 
 // learnOneWay joins what a one-way message shows of who is who. It returns the process at that point.
@@ -72,36 +81,74 @@ func (p *Pairer) produce(t *Tracer, m *Message, s *cast) {
 	fault := ""
 	if m.Unroutable {
 		p.count.unroutable.Add(1)
-		fault = "unroutable"
+		fault, s.taken = "unroutable", true // by nobody, which is told
 	}
 	p.producerSpan(t, m, s, fault)
 }
 
 func (p *Pairer) consume(t *Tracer, m *Message, s *cast, receiver processRef) {
 	ids := s.ids.consumer(m.Queue)
-	if m.Redelivered {
+	switch {
+	case m.Redelivered:
 		p.count.redelivered.Add(1)
+	case m.DeadReason != "":
+		p.count.deadLettered.Add(1)
+	}
+	if m.Redelivered && p.takenUp(s, ids.id(consumerDomain), m, receiver) {
+		return
 	}
 	if uniqueID(m.ID) {
-		if p.recent.has(ids) {
+		switch {
+		case !p.recent.has(ids):
+		case m.DeadReason != "" && !m.Redelivered:
+			ids = ids.salted(m.Time) // it came back to the queue that it had left
+		default:
 			if !m.Redelivered {
 				p.count.duplicates.Add(1)
 			}
 			return
 		}
-		p.recent.add(ids)
+		p.recent.add(ids, false)
 	}
-	if s.published == 0 {
+	s.taken = true
+	if s.published == 0 && !s.ofCall {
 		p.count.orphanDeliveries.Add(1)
 	}
 	r := p.routes.get(m)
-	l := p.consumerSpan(t, m, s, ids, r)
-	tr := p.traceOf(s.place)
-	p.traces.begin(&p.processes, tr, &activity{
-		span: ids.id(consumerDomain), request: s.ids.id(producerDomain), seq: s.seq, receiver: receiver, sender: s.sender,
+	l := p.labels.get(t, r, p.texts.get(m.Queue), "")
+	a := p.works.get()
+	*a = activity{
+		span: ids.id(consumerDomain), request: s.sent(), seq: s.seq, receiver: receiver, sender: s.sender,
 		under: s.under, delivered: m.Time, last: m.Time, cast: true,
-		route: r, service: servedBy(l, r.topic), ignored: l.ignore,
-	})
+		role: p.roles.get(r.topic, p.servedBy(l.service, r, l.queue, receiver)), ignored: l.ignore,
+	}
+	p.tree.begin(m.Work, a)
+	tr := p.traceOf(s.place, m.Time)
+	if s.under == 0 && s.published != 0 {
+		p.rootSends(tr, s.sender, s.published, 0, 0) // which began the trace, perhaps
+	}
+	p.traces.begin(&p.processes, tr, a)
+	p.consumerSpan(t, m, s, ids, l, a)
+}
+
+// takenUp notes on the span of a delivery that the same was delivered once more, if that span is there still.
+func (p *Pairer) takenUp(s *cast, id span.ID, m *Message, receiver processRef) bool {
+	tr := p.traces.get(s.place.trace)
+	if tr == nil {
+		return false
+	}
+	for a := tr.work; a != nil; a = a.next {
+		if a.span != id {
+			continue
+		}
+		a.receiver = receiver
+		if h := a.held; h != nil {
+			h.span.Tags = setTag(h.span.Tags, "redelivered", "true")
+			h.span.Notes = append(h.span.Notes, span.Note{Time: m.Time, Value: "redelivered"})
+		}
+		return true
+	}
+	return false
 }
 
 // mirrored takes a request that is seen at its publish alone: nothing of it is kept open.
@@ -115,7 +162,7 @@ func (p *Pairer) mirrored(t *Tracer, m *Message, k key, unique bool) {
 			p.again(m)
 			return
 		}
-		p.recent.add(k)
+		p.recent.add(k, false)
 	}
 	ids := k
 	if !unique {

@@ -23,7 +23,7 @@ func TestCastsAreMoments(t *testing.T) {
 		all = append(all, m)
 	}
 	redelivered := all[1]
-	redelivered.Redelivered = true
+	redelivered.Redelivered, redelivered.Time = true, t0+2500
 	got, stats := observed(t, append(all, all[0], all[1], redelivered)...)
 	require.Len(t, got, 4)
 	producer := got.one(t, span.KindProducer, "update")
@@ -33,7 +33,12 @@ func TestCastsAreMoments(t *testing.T) {
 	for i, c := range got.where(span.KindConsumer, "update") {
 		require.Equal(t, producer.ID, c.Parent)
 		require.Equal(t, producer.TraceID, c.TraceID)
-		require.Equal(t, []span.Note{{Time: c.Start, Value: "received"}}, c.Notes)
+		notes := []span.Note{{Time: c.Start, Value: "received"}}
+		if i == 0 {
+			notes = append(notes, span.Note{Time: t0 + 2500, Value: "redelivered"})
+			require.Equal(t, "true", tag(c, "redelivered"))
+		}
+		require.Equal(t, notes, c.Notes)
 		require.EqualValues(t, (i+1)*1000, timer(c, "queue_wait"))
 		require.Zero(t, c.Duration)
 	}
@@ -74,6 +79,18 @@ func TestCastsWithoutIDsAreMatchedInTheOrderOfTheirQueue(t *testing.T) {
 	require.EqualValues(t, 4, stats.Casts)
 	require.EqualValues(t, 2, stats.OrphanDeliveries)
 	require.EqualValues(t, 1, stats.Redelivered)
+}
+
+func TestACastThatNobodyTakesIsCounted(t *testing.T) {
+	cast := func(id string, point Point, after int64) Message {
+		return Message{Time: t0 + after, Point: point, Form: FormCast, Exchange: "nova", Method: "m", ID: id, Queue: "q"}
+	}
+	unroutable := cast("cccccccccccccccccccccccccccccccc", Published, 3)
+	unroutable.Unroutable = true
+	_, stats := observed(t, cast(callID, Published, 0), cast("bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb", Published, 1),
+		cast(callID, Delivered, 2), unroutable, cast("", Published, 4), cast("", Delivered, 5),
+		cast("dddddddddddddddddddddddddddddddd", Published, 61_000_000)) // which may be taken yet
+	require.EqualValues(t, 1, stats.Undelivered)
 }
 
 func TestUnroutableCasts(t *testing.T) {

@@ -9,8 +9,8 @@ import (
 // PairerOptions are the bounds of a Pairer. Zero values are the defaults.
 type PairerOptions struct {
 	// MaxOpen is how many calls may await their reply at once, and how many casts and traces are remembered
-	// beside them; default 100,000. The oldest is given up for one more: its halves are emitted as
-	// incomplete, and it is counted. An open call takes at most about 640 bytes.
+	// beside them; default 100,000. For one more, the oldest of whoever holds most is given up: its halves are
+	// emitted as incomplete, and it is counted. An open call takes about 400 bytes with all that belongs to it.
 	MaxOpen int
 	// DefaultTimeout ends calls that tell no timeout of their own; default 60 s.
 	DefaultTimeout time.Duration
@@ -22,6 +22,9 @@ type PairerOptions struct {
 	// CastLife is how long a one-way message may be the cause of others, counted from the last one that it
 	// caused; default 60 s. Its end is invisible from outside.
 	CastLife time.Duration
+	// CastQuiet is how long the work on a one-way message must have caused nothing, and be waiting for nothing, to count
+	// as ended; default 5 s.
+	CastQuiet time.Duration
 	// MaxProcesses bounds the connections and reply queues that are told apart; default 32,768.
 	MaxProcesses int
 	// Identify, if not nil, tells what the source knows of a connection apart from its messages. It is called
@@ -53,6 +56,7 @@ func (o PairerOptions) withDefaults() PairerOptions {
 	or(&o.Linger, time.Minute)
 	or(&o.Reorder, time.Second)
 	or(&o.CastLife, time.Minute)
+	or(&o.CastQuiet, 5*time.Second)
 	if o.MaxOpen <= 0 {
 		o.MaxOpen = defaultMaxOpen
 	}
@@ -67,34 +71,52 @@ func (o PairerOptions) withDefaults() PairerOptions {
 // same spans whenever it is replayed.
 type Pairer struct {
 	opts      PairerOptions
+	now       int64  // of the message at hand
 	seq       uint64 // of the message at hand; orders causes without trusting clocks
 	calls     callTable
 	casts     castTable
 	traces    traceTable
+	works     few[activity]
 	processes processes
 	contexts  contextTable
+	tree      tree
 	routes    routeCache
 	owners    ownerCache
 	texts     textCache
+	roles     roleCache
+	services  serviceCache
+	labels    labelCache
 	recent    recentKeys
 	count     counters
+	ends      heldList     // CONSUMER spans, whose work last caused something longest ago first
+	awaiting  awaitingList // traces
+	awaited   int          // spans of them
+	pool      heldPool
 
+	blind int64 // see Blind
 	// directDelivers is set once the broker showed the delivery of a direct reply: from 4.2 on it does.
 	directDelivers bool
 	out            span.Span // the span at hand
 	ruled          string    // the service that a rule gives it, "" if none
 	extra          *extra    // what else a rule gives it
+	home           *trace    // that it belongs to
+	nameless       side      // of which it shows a stopgap
+	nowhere        trace     // home of what belongs to no trace that is at work
 }
 
 // NewPairer makes an empty Pairer.
 func NewPairer(o PairerOptions) *Pairer {
 	o = o.withDefaults()
-	p := &Pairer{opts: o, routes: routeCache{}, owners: ownerCache{}, texts: textCache{}}
+	p := &Pairer{opts: o, routes: routeCache{}, owners: ownerCache{}, texts: textCache{}, roles: roleCache{}, services: serviceCache{}}
+	p.labels.labels = map[labelKey]*label{}
 	p.calls.init(o.MaxOpen, &p.count)
 	p.casts.init(o.MaxOpen, &p.count)
 	p.traces.init(o.MaxOpen, &p.count)
 	p.processes.init(o.MaxProcesses, &p.count)
 	p.contexts.init()
+	p.tree.init()
+	p.pool.count = &p.count
+	p.processes.identify = o.Identify
 	return p
 }
 
@@ -106,7 +128,7 @@ func (p *Pairer) Observe(t *Tracer, m *Message) {
 		return
 	}
 	p.Advance(t, m.Time)
-	p.seq++
+	p.seq, p.now = p.seq+1, m.Time
 	switch m.Form {
 	case FormCall:
 		if m.ReplyTo == "" && m.ID == "" {
@@ -119,7 +141,7 @@ func (p *Pairer) Observe(t *Tracer, m *Message) {
 	case FormReply:
 		p.reply(t, m)
 	case FormHeartbeat:
-		p.count.heartbeats.Add(1)
+		p.heartbeat(m)
 	default:
 		p.count.invalid.Add(1)
 	}
@@ -136,26 +158,31 @@ func (p *Pairer) Advance(t *Tracer, now int64) {
 		p.expire(t, c)
 	}
 	life := p.opts.CastLife.Microseconds()
+	p.endQuiet(t, now-p.opts.CastQuiet.Microseconds())
+	p.joinQuiet(t, now-joinWithin)
 	p.casts.expire(now - life)
 	p.traces.expireCasts(&p.processes, now-life, life)
 }
+
+// Blind says that from now on, for a while, messages go unseen: the source has lost its connection, or was taken off. That the calls which are open at
+// now are not answered then is no timeout; their spans are incomplete.
+func (p *Pairer) Blind(now int64) { p.blind = max(p.blind, now) }
 
 // Flush ends everything that is open, marked incomplete: at the end of a file, or at stop. What
 // timed out by now is a timeout.
 func (p *Pairer) Flush(t *Tracer, now int64) {
 	p.Advance(t, now)
-	for c := p.calls.oldest; c != nil; c = p.calls.oldest {
+	for c := p.calls.soonest(); c != nil; c = p.calls.soonest() {
 		p.abandon(t, c)
+	}
+	for h := p.ends.oldest; h != nil; h = p.ends.oldest {
+		p.finishWork(t, h, true)
+	}
+	for home := p.awaiting.oldest; home != nil; home = p.awaiting.oldest {
+		if !p.joined(t, home) {
+			p.settleTrace(t, home)
+		}
 	}
 	p.casts.clear()
 	p.traces.clear(&p.processes)
-}
-
-// emit gives away p.out.
-func (p *Pairer) emit(t *Tracer) {
-	p.count.spans.Add(1)
-	p.extra.add(&p.out)
-	if t.Sink != nil {
-		t.Sink.Offer(&p.out)
-	}
 }

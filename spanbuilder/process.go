@@ -3,8 +3,6 @@ package spanbuilder
 import (
 	"hash/maphash"
 	"slices"
-
-	"github.com/calltap/calltap/span"
 )
 
 // processes tells which connections and queues belong to one process, since a process uses several
@@ -15,14 +13,17 @@ import (
 //	connection that a reply is delivered to   ∪  that reply address
 //	connection that a fanout is delivered to  ∪  the fanout queue, which is one consumer's own
 //	connection that publishes a reply         ∪  the connection that got the request
+//	connections of which Identify tells the same Process
 //
-// Reply addresses are exclusive, so two sets that hold one each are different processes.
+// Reply addresses are exclusive, so two sets that hold one each are different processes, and so are two of different names.
 type processes struct {
 	byKey map[uint64]uint32
 	nodes []process
 	free  []uint32
 	max   int
 	count *counters
+
+	identify func(connection string) Identity // nil: nobody knows
 }
 
 // process is a node; what is said of the whole set stands at its root.
@@ -31,27 +32,22 @@ type process struct {
 	gen    uint32 // of this slot; a processRef of another generation means nobody
 	size   uint32
 	reply  bool // the set holds a reply address
+	named  bool // the set holds a process that Identify named
+	known  bool // Identify told the process of this connection
 	key    uint64
 	used   int64 // when the node was last seen, µs
+	asked  int64 // when Identify was last asked, µs
 	set    processFacts
 }
 
 // processFacts are what is known of a set.
 type processFacts struct {
 	label  string    // the topic that it serves
+	name   string    // what its program calls itself, "" if that is unknown or says nothing
 	seen   int64     // when it last published or received, µs
 	before int64     // the same, before the message at hand
 	work   *activity // a ring of the calls that it works on
-	last   lastWork
-}
-
-// lastWork is what a process was last seen doing for a trace.
-type lastWork struct {
-	trace   span.TraceID
-	parent  span.ID
-	service string
-	time    int64 // of its last message
-	other   int64 // of its last message for another trace
+	log    *workLog
 }
 
 // processRef names a node for as long as its slot is not reused. The zero value is nobody.
@@ -70,6 +66,8 @@ func (s *processes) init(limit int, c *counters) {
 // seed is of keys that leave this process in no form.
 var seed = maphash.MakeSeed()
 
+func processKey(name string) uint64 { return mix(maphash.String(seed, name), processDomain) }
+
 func connectionKey(name string) uint64 { return maphash.String(seed, name) }
 
 func queueKey(vhost, name string) uint64 {
@@ -81,7 +79,7 @@ func (s *processes) connection(name string, now int64) processRef {
 	if name == "" {
 		return processRef{}
 	}
-	return s.node(connectionKey(name), now)
+	return s.identified(name, s.node(connectionKey(name), now), now)
 }
 
 // replyQueue returns the node of a reply address.
@@ -96,7 +94,11 @@ func (s *processes) replyQueue(vhost, name string, now int64) processRef {
 
 func (s *processes) node(key uint64, now int64) processRef {
 	if i, ok := s.byKey[key]; ok {
-		s.nodes[i].used = max(s.nodes[i].used, now)
+		n := &s.nodes[i]
+		if now-n.used > recently {
+			n.known, n.asked = false, 0 // the port may be another's by now
+		}
+		n.used = max(n.used, now)
 		return processRef{i, s.nodes[i].gen}
 	}
 	return s.add(key, now)
@@ -143,7 +145,11 @@ func (s *processes) join(conn, other processRef, now int64) processRef {
 		return conn
 	}
 	a, b := s.root(conn), s.root(other)
-	if a == b {
+	switch {
+	case a == b:
+		return conn
+	case s.nodes[a].named && s.nodes[b].named:
+		s.count.conflicts.Add(1) // a name is better evidence than a message
 		return conn
 	}
 	if s.nodes[a].reply && s.nodes[b].reply && s.idle(a, now) {
@@ -180,21 +186,6 @@ func (s *processes) serves(r processRef, topic string) {
 	}
 }
 
-// worked notes that the process of r sent, or got the answer to, a request of a trace.
-func (s *processes) worked(r processRef, w lastWork) {
-	p := s.find(r)
-	if p == nil {
-		return
-	}
-	last := &p.set.last
-	if last.trace != w.trace {
-		w.other = last.time
-	} else {
-		w.other = last.other
-	}
-	*last = w
-}
-
 // onlyWork returns the call that the process of r works on, if there is exactly one.
 func (s *processes) onlyWork(r processRef) *activity {
 	p := s.find(r)
@@ -211,26 +202,18 @@ func (s *processes) union(a, b uint32) {
 	x, y := &s.nodes[a], &s.nodes[b]
 	y.parent = a
 	x.size += y.size
-	x.reply = x.reply || y.reply
+	x.reply, x.named = x.reply || y.reply, x.named || y.named
 	if x.set.label == "" {
 		x.set.label = y.set.label
+	}
+	if x.set.name == "" {
+		x.set.name = y.set.name
 	}
 	x.set.seen = max(x.set.seen, y.set.seen)
 	x.set.before = max(x.set.before, y.set.before)
 	x.set.work = mergeRings(x.set.work, y.set.work)
-	x.set.last = x.set.last.merge(y.set.last)
+	x.set.log = mergeLogs(x.set.log, y.set.log)
 	y.set = processFacts{}
-}
-
-func (w lastWork) merge(v lastWork) lastWork {
-	if v.time > w.time {
-		w, v = v, w
-	}
-	w.other = max(w.other, v.other)
-	if v.trace != w.trace {
-		w.other = max(w.other, v.time)
-	}
-	return w
 }
 
 // relation is what is known about two nodes.
@@ -249,16 +232,28 @@ func (s *processes) relation(a, b processRef) relation {
 		return possible
 	case x == y:
 		return same
-	case x.reply && y.reply:
+	case x.reply && y.reply, x.named && y.named:
 		return different
 	}
 	return possible
 }
 
-// label returns the topic that the process of r serves, "" if it was not seen to serve any.
+// label returns the name of the process of r, else the topic that it serves, "" if it was not seen to serve any.
 func (s *processes) label(r processRef) string {
+	p := s.find(r)
+	switch {
+	case p == nil:
+		return ""
+	case p.set.name != "":
+		return p.set.name
+	}
+	return p.set.label
+}
+
+// name returns what the program of the process of r calls itself, "" if that is unknown.
+func (s *processes) name(r processRef) string {
 	if p := s.find(r); p != nil {
-		return p.set.label
+		return p.set.name
 	}
 	return ""
 }

@@ -5,11 +5,52 @@ import (
 	"github.com/calltap/calltap/span"
 )
 
-// label is what the rules made of a call, asked once for both its sides.
+// label is what the rules made of a call, asked once for both its sides. Calls that are alike share it.
 type label struct {
-	key, name, service string
-	done, ignore       bool
+	route              *route
+	asked              bool   // false: of the route alone
+	queue              string // that it was delivered to, "" if that was not known when the rules were asked
+	key, name, service string // service: "" if no rule gives it
+	ignore             bool
 	extra              *extra // nil for most rules
+}
+
+// labelCache gives calls that are alike the same *label, in the manner of routeCache.
+type labelCache struct {
+	rules  *keyrules.Set
+	labels map[labelKey]*label
+}
+
+// labelKey is all that a label follows from. The result's strings are in it because of what the rules count: a name may
+// be one too many, which depends on those before.
+type labelKey struct {
+	route              *route
+	queue, fault       string
+	key, name, service string
+}
+
+// get asks the rules. queue and fault are kept strings.
+func (c *labelCache) get(t *Tracer, r *route, queue, fault string) *label {
+	res := keyrules.Result{Key: r.method, Name: r.method}
+	if t.Rules != nil {
+		res = t.resolve(r, queue, fault)
+	}
+	if c.rules != t.Rules || len(c.labels) >= maxRoutes {
+		clear(c.labels)
+		c.rules = t.Rules
+	}
+	k := labelKey{r, queue, fault, res.Key, res.Name, res.Service}
+	if found := c.labels[k]; found != nil {
+		return found
+	}
+	l := &label{
+		route: r, asked: true, queue: queue, key: res.Key, name: res.Name, service: res.Service, ignore: res.Ignore, extra: extraOf(&res),
+	}
+	if l.service == r.topic {
+		l.service = "" // no rule's, but what was told
+	}
+	c.labels[k] = l
+	return l
 }
 
 // extra is what few rules give.
@@ -26,10 +67,7 @@ var formNames = [...]string{
 	FormCall: "call", FormCast: "cast", FormFanout: "fanout", FormNotification: "notification",
 }
 
-func (t *Tracer) label(r *route, queue, fault string) label {
-	if t.Rules == nil {
-		return label{key: r.method, name: r.method, done: true}
-	}
+func (t *Tracer) resolve(r *route, queue, fault string) keyrules.Result {
 	facts := keyrules.Call{
 		Kind: keyrules.RPC, Service: r.topic,
 		Exchange: r.exchange, RoutingKey: r.routingKey, Queue: queue, Topic: r.topic,
@@ -38,12 +76,7 @@ func (t *Tracer) label(r *route, queue, fault string) label {
 	if r.args != "" {
 		facts.RPCArg = r.args.Get
 	}
-	res := t.Rules.Resolve(&facts)
-	l := label{key: res.Key, name: res.Name, service: res.Service, done: true, ignore: res.Ignore, extra: extraOf(&res)}
-	if l.service == r.topic {
-		l.service = "" // no rule's, but what was told
-	}
-	return l
+	return t.Rules.Resolve(&facts)
 }
 
 func extraOf(res *keyrules.Result) *extra {

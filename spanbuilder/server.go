@@ -87,6 +87,14 @@ func (t *Tracer) remember(s Server, named span.TraceID, service string) {
 // Chosen reports whether a share of all traces, from 0 to 1, has that one in it. All calltaps agree on it.
 func Chosen(t span.TraceID, share float64) bool { return sampled(t, Defer, share) }
 
+// LinkResponse remembers s under the request id that its response shows, X-OpenStack-Request-ID or the like: RPC that
+// tells only that id belongs to it. Anything else than an id is ignored. It does not allocate.
+func (t *Tracer) LinkResponse(requestID string, s Server, service string) {
+	if id, ok := ParseRequestID(requestID); ok && id != s.TraceID {
+		t.Links.Put(id, Entry{TraceID: s.TraceID, ID: s.ID, Sampled: s.Sampled, Service: service})
+	}
+}
+
 func (s *Server) decide(d Decision, ratio float64) {
 	s.Sampled = sampled(s.TraceID, d, ratio)
 	s.Debug = d == Debug

@@ -15,10 +15,10 @@ package spanbuilder
 
 // settle emits what a call is ready for, and sets when to look at it again.
 func (p *Pairer) settle(t *Tracer, c *call) {
-	if c.route != nil {
+	if c.known() {
 		p.settleServer(t, c)
 		p.settleClient(t, c)
-		if c.clientOut && c.serverOut {
+		if c.is(clientOut) && c.is(serverOut) {
 			p.close(c)
 			return
 		}
@@ -28,66 +28,62 @@ func (p *Pairer) settle(t *Tracer, c *call) {
 
 func (p *Pairer) settleServer(t *Tracer, c *call) {
 	switch {
-	case c.serverOut || !c.seen(replyPublished) && !c.gaveUp:
-	case c.seen(requestDelivered) && c.seen(replyPublished) && (c.seen(requestPublished) || c.gaveUp):
+	case c.is(serverOut) || !c.seen(replyPublished) && !c.is(gaveUp):
+	case c.seen(requestDelivered) && c.seen(replyPublished) && (c.seen(requestPublished) || c.is(gaveUp)):
 		p.serverSpan(t, c, true)
-	case c.gaveUp && c.seen(requestDelivered):
+	case c.is(gaveUp) && c.seen(requestDelivered):
 		p.serverSpan(t, c, false)
-	case c.gaveUp:
-		c.serverOut = true // when it began is unknown
+	case c.is(gaveUp):
+		c.flags |= serverOut // when it began is unknown
 	}
 }
 
 func (p *Pairer) settleClient(t *Tracer, c *call) {
-	end := c.times[replyDelivered]
-	if end == 0 && c.direct && !p.directDelivers {
-		end = c.times[replyPublished]
+	end := c.at(replyDelivered)
+	if end == 0 && c.is(direct) && !p.directDelivers {
+		end = c.at(replyPublished)
 	}
 	switch {
-	case c.clientOut:
-	case c.gaveUp && !c.seen(requestPublished):
-		c.clientOut = true // when it began is unknown
-	case end != 0 && (c.complete() || c.gaveUp):
-		p.clientSpan(t, c, end, c.fault, false)
-		c.clientOut = true
+	case c.is(clientOut):
+	case c.is(gaveUp) && !c.seen(requestPublished):
+		c.flags |= clientOut // when it began is unknown
+	case end != 0 && (c.complete() || c.is(gaveUp)):
+		p.clientSpan(t, c, end, c.fault(), false)
+		c.flags |= clientOut
 	}
-}
-
-// complete reports whether all but the reply's delivery was seen.
-func (c *call) complete() bool {
-	return c.seen(requestPublished) && c.seen(requestDelivered) && c.seen(replyPublished)
 }
 
 // deadlineOf is when a call is to be looked at again if nothing more is seen of it.
 func (p *Pairer) deadlineOf(c *call) int64 {
 	switch {
-	case c.lastReply != 0 && !c.complete() && !c.gaveUp:
-		return c.lastReply + p.opts.Reorder.Microseconds()
-	case !c.timedOut:
-		return c.begun() + c.timeout
-	default:
-		return c.begun() + c.timeout + p.opts.Linger.Microseconds()
+	case c.lastReply() != 0 && !c.complete() && !c.is(gaveUp):
+		return c.lastReply() + p.opts.Reorder.Microseconds()
+	case !c.is(timedOut):
+		return c.expires()
+	case c.unansweredWork():
+		return max(c.expires()+p.opts.Linger.Microseconds(), c.work.last+p.opts.CastQuiet.Microseconds())
 	}
+	return c.expires() + p.opts.Linger.Microseconds()
 }
 
-// begun is when the request was published, or delivered if that was not seen.
-func (c *call) begun() int64 {
-	if c.seen(requestPublished) {
-		return c.times[requestPublished]
-	}
-	return c.times[requestDelivered]
+// unansweredWork reports whether c is at a receiver that may never reply. Its work ends like that on a one-way message: some
+// time after the last thing that it caused.
+func (c *call) unansweredWork() bool {
+	return c.is(mayNotReply) && c.seen(requestDelivered) && c.lastReply() == 0
 }
 
 // expire is called at a call's deadline.
 func (p *Pairer) expire(t *Tracer, c *call) {
 	switch {
-	case c.route == nil:
+	case !c.known():
 		p.close(c)
-	case c.lastReply != 0 && !c.complete() && !c.gaveUp:
-		c.gaveUp = true
+	case c.lastReply() != 0 && !c.complete() && !c.is(gaveUp):
+		c.flags |= gaveUp
 		p.settle(t, c)
-	case !c.timedOut:
+	case !c.is(timedOut):
 		p.timeOut(t, c)
+	case c.unansweredWork() && (c.work.pins > 0 || p.deadlineOf(c) > c.deadline):
+		p.calls.schedule(c, max(p.deadlineOf(c), c.deadline+pinnedRetry))
 	default:
 		p.abandon(t, c)
 	}
@@ -95,19 +91,24 @@ func (p *Pairer) expire(t *Tracer, c *call) {
 
 // timeOut ends the caller's side: it has given up. The receiver may still be at work.
 func (p *Pairer) timeOut(t *Tracer, c *call) {
-	c.timedOut = true
+	c.flags |= timedOut
 	switch {
-	case c.clientOut:
+	case c.is(clientOut):
 	case c.seen(replyPublished) && c.seen(requestPublished):
 		// It was answered in time; what is missing is only our view of the answer's arrival.
 		p.count.lostReplies.Add(1)
-		p.clientSpan(t, c, 0, c.fault, true)
+		p.clientSpan(t, c, 0, c.fault(), true)
+	case c.seen(requestPublished) && c.begun() <= p.blind:
+		p.count.lostReplies.Add(1)
+		p.clientSpan(t, c, 0, "", true)
+	case c.seen(requestPublished) && c.is(mayNotReply):
+		p.clientSpan(t, c, 0, "", false)
 	case c.seen(requestPublished):
 		p.count.timeouts.Add(1)
-		p.clientSpan(t, c, c.times[requestPublished]+c.timeout, "timeout", false)
+		p.clientSpan(t, c, c.expires(), "timeout", false)
 	}
-	c.clientOut = true
-	if !c.seen(requestDelivered) || c.serverOut {
+	c.flags |= clientOut
+	if !c.seen(requestDelivered) || c.is(serverOut) {
 		p.close(c)
 		return
 	}
@@ -116,12 +117,12 @@ func (p *Pairer) timeOut(t *Tracer, c *call) {
 
 // abandon ends a call as it is.
 func (p *Pairer) abandon(t *Tracer, c *call) {
-	if c.seen(requestDelivered) && !c.serverOut {
+	if c.seen(requestDelivered) && !c.is(serverOut) {
 		p.serverSpan(t, c, c.seen(replyPublished))
 	}
-	if c.seen(requestPublished) && !c.clientOut {
-		end := c.times[replyDelivered]
-		p.clientSpan(t, c, end, c.fault, end == 0)
+	if c.seen(requestPublished) && !c.is(clientOut) {
+		end := c.at(replyDelivered)
+		p.clientSpan(t, c, end, c.fault(), end == 0)
 	}
 	p.close(c)
 }
@@ -129,30 +130,28 @@ func (p *Pairer) abandon(t *Tracer, c *call) {
 // close forgets a call, and counts what was never seen of it.
 func (p *Pairer) close(c *call) {
 	switch {
-	case c.route == nil:
+	case !c.known():
 		p.count.orphanReplies.Add(1)
 	case !c.seen(requestPublished):
 		p.count.orphanDeliveries.Add(1)
-	case c.lastReply != 0 && !c.seen(requestDelivered):
+	case c.lastReply() != 0 && !c.seen(requestDelivered):
 		p.count.lostDeliveries.Add(1)
 	case c.seen(replyDelivered) && !c.seen(replyPublished):
 		p.count.lostReplies.Add(1)
 	}
-	if c.salt == 0 {
-		p.recent.add(c.key)
+	if !c.is(used) {
+		p.recent.add(c.key, c.lastReply() != 0 || c.is(mayNotReply))
 	}
-	if c.context != nil {
-		c.context.last = max(c.context.last, c.lastReply) // the wait for a reply is no quiet gap
+	if c.is(nobodys) {
+		p.contexts.seen(c.request, c.lastReply()) // the wait for a reply is no quiet gap
 	}
-	if c.cause != nil {
-		c.cause.pins--
-		p.traces.touch(c.cause, max(c.lastReply, c.begun()))
+	p.resume(c, max(c.lastReply(), c.begun()))
+	if c.seen(requestDelivered) {
+		p.traces.end(&p.processes, c.work, max(c.lastReply(), c.work.delivered))
 	}
-	if c.work != nil {
-		p.traces.end(&p.processes, c.work, max(c.lastReply, c.work.delivered))
-	}
-	if c.trace != nil {
-		p.traces.release(c.trace)
+	if tr := c.work.trace; tr != nil {
+		tr.opened(-1)
+		p.traces.release(tr)
 	}
 	p.calls.remove(c)
 }

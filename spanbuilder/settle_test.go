@@ -131,3 +131,22 @@ func TestAClockThatJumpsEndsOnlyWhatIsOpen(t *testing.T) {
 	require.EqualValues(t, 13_000, got.one(t, span.KindClient, "").Duration)
 	require.Zero(t, stats.Timeouts)
 }
+
+func TestACallThatMayHaveBeenAnsweredUnseenIsNoTimeout(t *testing.T) {
+	tracer := newTracer(t, nil)
+	sink := &kept{}
+	tracer.Sink = sink
+	p := NewPairer(PairerOptions{})
+	before, after := call4(callID)[0], call4(callID)[0]
+	after.ID, after.Time = "another", t0+2_000_000
+	p.Observe(tracer, &before)
+	p.Blind(t0 + 1_000_000)
+	p.Observe(tracer, &after)
+	p.Advance(tracer, t0+60_000_000)
+	require.Len(t, sink.spans, 2)
+	require.Empty(t, sink.spans[0].Error)
+	require.Equal(t, "true", tag(sink.spans[0], "calltap.incomplete"))
+	require.Equal(t, "timeout", sink.spans[1].Error)
+	require.EqualValues(t, 1, p.Stats().Timeouts)
+	require.EqualValues(t, 1, p.Stats().LostReplies)
+}

@@ -1,163 +1,162 @@
 package spanbuilder
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/calltap/calltap/span"
 )
 
 // resolve asks the rules at the first of: the request's delivery, when its queue is known; the end.
-func (p *Pairer) resolve(t *Tracer, c *call, fault string) label {
-	if !c.label.done {
-		c.label = t.label(c.route, c.queue, fault)
+func (p *Pairer) resolve(t *Tracer, c *call, fault string) *label {
+	if !c.label.asked {
+		c.label = p.labels.get(t, c.route(), "", fault)
 	}
 	return c.label
 }
 
-// servedBy is the service that gets the messages of a topic.
-func servedBy(l label, topic string) string {
-	switch {
-	case l.service != "":
-		return l.service
-	case topic != "":
-		return topic
-	}
-	return "rpc"
-}
-
-func (c *call) servedBy() string { return servedBy(c.label, c.route.topic) }
-
 // parentOf decides what a call hangs below, with all that is known by now: the identity of its sender may
 // have come to light since it was published.
 func (p *Pairer) parentOf(c *call) origin {
-	return p.parent(c.origin, c.trace, c.sending(), c.cause)
+	if o := c.origin(); c.is(rooted) {
+		o.guessed = o.guessed || c.is(rivalled)
+		return o
+	}
+	return p.parent(c.origin(), c.work.trace, c.sending(), c.cause, c.is(rivalled))
 }
 
-// parent returns o, or the RPC span that caused m. pinned was its likeliest cause at the time, nil if none.
-func (p *Pairer) parent(o origin, tr *trace, m sending, pinned *activity) origin {
+// parent returns o, or the RPC span that caused m. pinned was its likeliest cause at the time, nil if none, and rivalled says
+// that it was not the only one.
+func (p *Pairer) parent(o origin, tr *trace, m sending, pinned *activity, rivalled bool) origin {
 	if o.exact {
 		return o
 	}
-	a, sure := p.cause(tr, m)
-	if a == nil && pinned != nil && p.likelihood(pinned, m.by) != never {
-		a = pinned // it is remembered no more, but was there
+	a, rank, rival := p.cause(tr, m)
+	if pinned != nil {
+		// It was the likeliest by what was going on then; only who is who can tell better now.
+		if r := p.likelihood(pinned, m.by); r != never && r >= rank {
+			a, rank, rival = pinned, r, rivalled
+		}
 	}
 	if a == nil {
+		o.guessed = o.guessed || rival
 		return o
 	}
-	return origin{parent: a.span, service: a.service, exact: true, guessed: o.guessed || !sure}
-}
-
-// caller names the service that sent a message: the topic that its process serves, else the service of the span
-// that it was sent under, "" if neither is known.
-func (p *Pairer) caller(sender processRef, parent origin) string {
-	if l := p.processes.label(sender); l != "" {
-		return l
+	o = origin{parent: a.span, service: a.role.service, exact: true, guessed: o.guessed || rival || rank != surely}
+	if rank == hardly {
+		o.service = "" // the sender is known by another name
 	}
-	return parent.service
-}
-
-// callerOr is caller with a name for the unknown: the exchange, unless it is named for who listens (oslo's
-// TOPIC_fanout), which would make the receiver call itself.
-func (p *Pairer) callerOr(sender processRef, parent origin, exchange string) string {
-	switch s := p.caller(sender, parent); {
-	case s != "":
-		return s
-	case exchange != "" && !strings.HasSuffix(exchange, "_fanout"):
-		return exchange
-	}
-	return "rpc"
+	return o
 }
 
 // clientSpan emits the caller's side of c. end zero is unknown.
 func (p *Pairer) clientSpan(t *Tracer, c *call, end int64, fault string, incomplete bool) {
 	parent := p.parentOf(c)
-	if end != 0 && fault != "timeout" {
-		p.processes.worked(c.sender, lastWork{trace: c.trace.id, parent: parent.parent, service: parent.service, time: end})
-	}
+	p.resume(c, max(end, c.lastReply(), c.begun()))
 	l := p.resolve(t, c, fault)
 	if l.ignore {
 		p.count.ignored.Add(1)
 		return
 	}
-	begin := c.times[requestPublished]
-	s, room := p.start(l, c.trace.id, c.trace.sampled, c.trace.debug)
+	begin := c.published
+	s, room := p.start(l, c.work.trace)
 	s.Kind, s.ID, s.Parent = span.KindClient, c.ids().id(clientDomain), parent.parent
 	s.Start, s.Duration, s.Error = begin, length(begin, end), fault
-	s.Local.Service = p.callerOr(c.sender, parent, c.route.exchange)
-	s.Remote.Service = c.servedBy()
+	s.Local.Service = p.callerOr(c.work.sender, parent, c.route())
+	s.Remote.Service = p.calleeOf(c)
 	if c.seen(replyPublished) && c.seen(replyDelivered) && fault != "timeout" {
-		s.Timers = room.timer("reply_wait", length(c.times[replyPublished], c.times[replyDelivered]))
+		s.Timers = room.timer("reply_wait", length(c.at(replyPublished), c.at(replyDelivered)))
 	}
 	s.Tags = c.tags(room)
 	if parent.guessed {
 		p.count.guessedParents.Add(1)
-		s.Tags = append(s.Tags, span.Tag{Key: "calltap.parent", Value: "guessed"})
+		addTag(s, "calltap.parent", "guessed")
 	}
 	if incomplete {
 		p.count.incomplete.Add(1)
-		s.Tags = append(s.Tags, span.Tag{Key: "calltap.incomplete", Value: "true"})
+		addTag(s, "calltap.incomplete", "true")
 	}
-	if fault == "timeout" && !c.seen(requestDelivered) {
-		s.Tags = append(s.Tags, span.Tag{Key: "rpc.undelivered", Value: "true"})
+	if c.is(timedOut) && !c.seen(requestDelivered) && c.lastReply() == 0 {
+		p.count.undelivered.Add(1)
+		addTag(s, "rpc.undelivered", "true")
 	}
-	if end != 0 && end == c.times[replyPublished] && !c.seen(replyDelivered) {
-		s.Tags = append(s.Tags, span.Tag{Key: "calltap.end", Value: "reply_published"})
+	if c.is(timedOut) && c.is(mayNotReply) && c.lastReply() == 0 {
+		addTag(s, "rpc.reply", "none")
 	}
+	if end != 0 && end == c.at(replyPublished) && !c.seen(replyDelivered) {
+		addTag(s, endTag, "reply_published")
+	}
+	if c.is(guessed) {
+		addTag(s, "calltap.pairing", "guessed")
+	}
+	s.Tags = c.requestStamp.tags(s.Tags)
 	p.emit(t)
 }
 
 // serverSpan emits the receiver's side of c, without its end if answered is false.
 func (p *Pairer) serverSpan(t *Tracer, c *call, answered bool) {
-	c.serverOut = true
-	l := p.resolve(t, c, c.fault)
+	c.flags |= serverOut
+	l := p.resolve(t, c, c.fault())
 	if l.ignore {
 		p.count.ignored.Add(1)
 		return
 	}
-	s, room := p.start(l, c.trace.id, c.trace.sampled, c.trace.debug)
+	s, room := p.start(l, c.work.trace)
 	s.Kind, s.ID = span.KindServer, c.ids().id(serverDomain)
 	parent := p.parentOf(c)
 	if s.Parent = c.ids().id(clientDomain); !c.seen(requestPublished) {
 		s.Parent = parent.parent // no CLIENT span will be made
 	}
-	s.Start = c.times[requestDelivered]
+	delayed := false
+	s.Start, delayed = c.workBegan()
 	if answered {
-		s.Duration, s.Error = length(s.Start, c.times[replyPublished]), c.fault
+		s.Duration, s.Error = length(s.Start, c.at(replyPublished)), c.fault()
 	}
-	s.Local.Service = c.servedBy()
-	s.Remote.Service = p.caller(c.sender, parent)
+	s.Local.Service = p.calleeOf(c)
+	if s.Remote.Service = p.caller(c.work.sender, parent, c.route()); s.Remote.Service == "" {
+		p.nameless = remoteSide
+	}
 	if c.seen(requestPublished) {
-		s.Timers = room.timer("queue_wait", length(c.times[requestPublished], s.Start))
+		s.Echo = true
+		s.Timers = room.timer("queue_wait", length(c.published, c.work.delivered))
 	}
 	s.Tags = c.tags(room)
-	if c.queue != "" {
-		s.Tags = append(s.Tags, span.Tag{Key: "amqp.queue", Value: c.queue})
+	if delayed {
+		addTag(s, "rpc.delayed", "true")
 	}
-	if c.timedOut && answered {
-		s.Tags = append(s.Tags, span.Tag{Key: "rpc.late", Value: "true"})
+	if l.queue != "" {
+		addTag(s, "amqp.queue", l.queue)
 	}
-	if c.redelivered {
-		s.Tags = append(s.Tags, span.Tag{Key: "redelivered", Value: "true"})
+	if c.is(timedOut) && answered && !c.is(mayNotReply) {
+		addTag(s, "rpc.late", "true")
+		room.addNote(s, "late", c.at(replyPublished))
 	}
-	if !answered {
+	c.after.tell(s, room)
+	switch {
+	case answered:
+	case !c.unansweredWork():
 		p.count.incomplete.Add(1)
-		s.Tags = append(s.Tags, span.Tag{Key: "calltap.incomplete", Value: "true"})
+		addTag(s, "calltap.incomplete", "true")
+	case c.work.last > c.work.delivered:
+		s.Duration = length(s.Start, c.work.last)
+		addTag(s, endTag, "inferred")
 	}
+	if c.is(guessed) {
+		addTag(s, "calltap.pairing", "guessed")
+	}
+	s.Tags = c.workStamp.tags(s.Tags)
 	p.emit(t)
 }
 
 func (p *Pairer) producerSpan(t *Tracer, m *Message, c *cast, fault string) {
 	r := p.routes.get(m)
 	tr := p.traces.get(c.place.trace)
-	parent := p.parent(c.origin, tr, c.sending(), nil)
-	if tr != nil && parent != c.origin {
-		c.under = parent.parent
-		p.touched(tr, parent.parent, m.Time)
+	parent := p.parent(c.origin, tr, c.sending(), nil, false)
+	if a := tr.workOf(parent.parent); a != nil {
+		c.under = a.span
+		p.caused(a, m.Time)
+	} else {
+		p.rootSends(tr, c.sender, m.Time, 0, 0)
 	}
-	p.processes.worked(c.sender, lastWork{trace: c.place.trace, parent: parent.parent, service: parent.service, time: m.Time})
-	l := t.label(r, "", fault)
+	p.processes.worked(c.sender, doing{trace: c.place.trace, parent: c.under, service: parent.service, time: m.Time})
+	l := p.labels.get(t, r, "", fault)
 	if l.ignore {
 		p.count.ignored.Add(1)
 		return
@@ -172,7 +171,7 @@ func (p *Pairer) producerSpan(t *Tracer, m *Message, c *cast, fault string) {
 // mirroredClientSpan emits the caller's side of a call of which only the request can be seen.
 func (p *Pairer) mirroredClientSpan(t *Tracer, m *Message, c *cast) {
 	r := p.routes.get(m)
-	l := t.label(r, "", "")
+	l := p.labels.get(t, r, "", "")
 	if l.ignore {
 		p.count.ignored.Add(1)
 		return
@@ -190,65 +189,75 @@ func (p *Pairer) mirroredClientSpan(t *Tracer, m *Message, c *cast) {
 
 // sentBy fills in the two ends of a one-way message, seen from its sender.
 func (p *Pairer) sentBy(s *span.Span, m *Message, c *cast, r *route, parent origin) {
-	s.Local.Service = p.callerOr(c.sender, parent, r.exchange)
-	s.Remote.Service = servedBy(label{service: p.ruled}, r.topic)
+	s.Local.Service = p.callerOr(c.sender, parent, r)
+	if p.nameless == neither {
+		c.caller = s.Local.Service
+	}
+	s.Remote.Service = p.servedBy(p.ruled, r, "", processRef{})
 	if parent.guessed {
 		p.count.guessedParents.Add(1)
-		s.Tags = append(s.Tags, span.Tag{Key: "calltap.parent", Value: "guessed"})
+		addTag(s, "calltap.parent", "guessed")
 	}
 	if m.OneSided {
-		s.Tags = append(s.Tags, span.Tag{Key: "calltap.mode", Value: "mirror"})
+		addTag(s, "calltap.mode", "mirror")
 		if p.ruled != "" {
 			s.Local.Service = p.ruled // no other span of this service will be made
 		}
 	}
 }
 
-func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key, r *route) label {
-	l := t.label(r, m.Queue, "")
+func (p *Pairer) consumerSpan(t *Tracer, m *Message, c *cast, ids key, l *label, work *activity) {
 	if l.ignore {
 		p.count.ignored.Add(1)
-		return l
+		return
 	}
-	s, room := p.oneWaySpan(m, l, c, r)
-	s.Kind, s.ID, s.Parent = span.KindConsumer, ids.id(consumerDomain), c.ids.id(producerDomain)
+	s, room := p.oneWaySpan(m, l, c, p.routes.get(m))
+	s.Kind, s.ID, s.Parent = span.KindConsumer, ids.id(consumerDomain), c.sent()
 	if c.anonymous && c.published == 0 {
 		s.Parent = c.origin.parent // its publish cannot be found, should it come
 	}
-	s.Local.Service = servedBy(l, r.topic)
-	s.Remote.Service = p.processes.label(c.sender)
+	s.Local.Service = work.role.service
+	if s.Remote.Service = c.caller; c.caller == "" {
+		s.Remote.Service = p.caller(c.sender, c.origin, p.routes.get(m))
+	}
+	if s.Remote.Service == "" {
+		p.nameless = remoteSide
+	}
 	s.Notes = room.note("received", m.Time)
 	if c.published != 0 {
 		s.Timers = room.timer("queue_wait", length(c.published, m.Time))
 	}
-	if m.Queue != "" {
-		s.Tags = append(s.Tags, span.Tag{Key: "amqp.queue", Value: p.texts.get(m.Queue)})
+	s.Echo = c.published != 0 || c.ofCall
+	if l.queue != "" {
+		addTag(s, "amqp.queue", l.queue)
 	}
-	if m.Redelivered {
-		s.Tags = append(s.Tags, span.Tag{Key: "redelivered", Value: "true"})
+	switch {
+	case m.Redelivered:
+		tellRedelivered(s, room, m.Time)
+	case m.DeadReason != "":
+		tellDeadLettered(s, room, m.Time, p.texts.get(m.DeadReason), p.texts.get(m.DeadQueue))
 	}
 	if c.anonymous && c.published != 0 {
 		p.count.guessedParents.Add(1)
-		s.Tags = append(s.Tags, span.Tag{Key: "calltap.parent", Value: "guessed"})
+		addTag(s, "calltap.parent", "guessed")
 	}
-	p.emit(t)
-	return l
+	p.awaitEnd(t, work)
 }
 
 // oneWaySpan begins a span that is a moment.
-func (p *Pairer) oneWaySpan(m *Message, l label, c *cast, r *route) (*span.Span, *room) {
-	s, room := p.start(l, c.place.trace, c.place.sampled, c.place.debug)
+func (p *Pairer) oneWaySpan(m *Message, l *label, c *cast, r *route) (*span.Span, *room) {
+	s, room := p.start(l, p.homeOf(c.place, m.Time))
 	p.ruled = l.service
 	s.Start = m.Time
 	request, _ := ParseRequestID(m.RequestID)
-	s.Tags = room.common(r, text(request, m.Size), request.IsZero(), p.owners.get(m))
+	s.Tags = stampOf(m).tags(room.common(r, request, m.Size, p.owners.get(m)))
 	return s, room
 }
 
 // start clears p.out for the next span and gives it room for its slices, in one allocation.
-func (p *Pairer) start(l label, id span.TraceID, sampled, debug bool) (*span.Span, *room) {
-	p.out = span.Span{TraceID: id, Sampled: sampled, Debug: debug, Name: l.name, Key: l.key}
-	p.extra = l.extra
+func (p *Pairer) start(l *label, home *trace) (*span.Span, *room) {
+	p.out = span.Span{Name: l.name, Key: l.key}
+	p.extra, p.home, p.nameless = l.extra, home, neither
 	return &p.out, new(room)
 }
 
@@ -259,14 +268,4 @@ func length(a, b int64) int64 {
 		return 0
 	}
 	return max(b-a, 1)
-}
-
-// text is the request id, if any, and the size in digits, in one string.
-func text(request span.TraceID, size int) string {
-	var buf [RequestIDLen + 20]byte
-	b := buf[:0]
-	if !request.IsZero() {
-		b = AppendRequestID(b, request)
-	}
-	return string(strconv.AppendInt(b, int64(size), 10))
 }

@@ -16,16 +16,19 @@ type PairerStats struct {
 	Spans         int64 `json:"spans"`      // offered
 	Ignored       int64 `json:"ignored"`    // spans not made because a rule says so
 
-	Timeouts    int64 `json:"timeouts"`
-	Late        int64 `json:"late"` // replies after the timeout
-	Unroutable  int64 `json:"unroutable"`
-	Redelivered int64 `json:"redelivered"`
-	Duplicates  int64 `json:"duplicates"` // messages seen before at the same point
-	Incomplete  int64 `json:"incomplete"` // spans emitted without their end
-	Evicted     int64 `json:"evicted"`    // calls given up because the table was full
-	Superseded  int64 `json:"superseded"` // calls whose id was used again before they were answered
-	Forgotten   int64 `json:"forgotten"`  // casts, traces and processes dropped because a table was full
-	Invalid     int64 `json:"invalid"`    // messages without time, point, form or identity
+	Timeouts     int64 `json:"timeouts"`
+	Late         int64 `json:"late"` // replies after the timeout
+	Unroutable   int64 `json:"unroutable"`
+	Redelivered  int64 `json:"redelivered"`
+	Duplicates   int64 `json:"duplicates"`    // messages seen before at the same point
+	Undelivered  int64 `json:"undelivered"`   // calls that nobody took until their timeout, one-way messages within a minute
+	DeadLettered int64 `json:"dead_lettered"` // deliveries of messages that the broker moved to another queue
+	ExtraReplies int64 `json:"extra_replies"` // replies to a call that had one
+	Incomplete   int64 `json:"incomplete"`    // spans emitted without their end
+	Evicted      int64 `json:"evicted"`       // calls given up because the table was full
+	Superseded   int64 `json:"superseded"`    // calls whose id was used again before they were answered
+	Forgotten    int64 `json:"forgotten"`     // casts, traces and processes dropped because a table was full
+	Invalid      int64 `json:"invalid"`       // messages without time, point, form or identity
 
 	// Orphans are messages whose counterpart was never seen: lost by the broker's drop-head, or from before the start.
 	OrphanReplies    int64 `json:"orphan_replies"`    // a reply without its request
@@ -37,6 +40,12 @@ type PairerStats struct {
 	Adopted        int64 `json:"adopted"`         // messages with a foreign or no id that joined their sender's trace
 	Unlinked       int64 `json:"unlinked"`        // requests that told no trace and got one of their own
 	Conflicts      int64 `json:"conflicts"`       // connection names that changed hands
+
+	Held         int64 `json:"held"`           // spans that wait for their work's end, or for an HTTP response, now
+	AfterEnd     int64 `json:"after_end"`      // messages and replies caused by one-way work whose inferred end had been told
+	EndsGivenUp  int64 `json:"ends_given_up"`  // ends not inferred because too many spans were held
+	Joined       int64 `json:"joined"`         // traces that an HTTP response's request id joined to its request
+	JoinsGivenUp int64 `json:"joins_given_up"` // traces emitted early because too many spans were held
 }
 
 type counters struct {
@@ -46,6 +55,8 @@ type counters struct {
 	duplicates, incomplete, evicted, superseded, forgotten    atomic.Int64
 	invalid, orphanReplies, orphanDeliveries, lostDeliveries  atomic.Int64
 	lostReplies, guessedParents, adopted, unlinked, conflicts atomic.Int64
+	undelivered, deadLettered, extraReplies                   atomic.Int64
+	held, afterEnd, endsGivenUp, joined, joinsGivenUp         atomic.Int64
 }
 
 // Stats returns the counts. It alone may be called from another goroutine.
@@ -62,6 +73,9 @@ func (p *Pairer) Stats() PairerStats {
 		Invalid: c.invalid.Load(), OrphanReplies: c.orphanReplies.Load(),
 		OrphanDeliveries: c.orphanDeliveries.Load(), LostDeliveries: c.lostDeliveries.Load(),
 		LostReplies: c.lostReplies.Load(), GuessedParents: c.guessedParents.Load(),
+		Undelivered: c.undelivered.Load(), DeadLettered: c.deadLettered.Load(), ExtraReplies: c.extraReplies.Load(),
 		Adopted: c.adopted.Load(), Unlinked: c.unlinked.Load(), Conflicts: c.conflicts.Load(),
+		Held: c.held.Load(), AfterEnd: c.afterEnd.Load(), EndsGivenUp: c.endsGivenUp.Load(),
+		Joined: c.joined.Load(), JoinsGivenUp: c.joinsGivenUp.Load(),
 	}
 }

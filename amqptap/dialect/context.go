@@ -17,7 +17,38 @@ func contextOf(p *Properties) (spanbuilder.Context, spanbuilder.Fault) {
 		v := headerFold(p.Headers, name)
 		return v, v != ""
 	})
+	if !c.TraceID.IsZero() {
+		return c, fault
+	}
+	for _, name := range [...]string{"uber-trace-id", "MT-Activity-Id"} {
+		v := p.Headers.Header(name)
+		if v == "" {
+			continue
+		}
+		other, f := contextParser(name)(v)
+		if f == spanbuilder.NoFault {
+			return other, fault
+		}
+		if fault == spanbuilder.NoFault {
+			fault = f
+		}
+	}
 	return c, fault
+}
+
+// contextParser is what reads a trace context that stands in one value, by the value's name, nil for any other name.
+func contextParser(name string) func(string) (spanbuilder.Context, spanbuilder.Fault) {
+	switch name {
+	case "traceparent":
+		return spanbuilder.ParseTraceparent
+	case "b3":
+		return spanbuilder.ParseB3
+	case "uber-trace-id":
+		return spanbuilder.ParseUberTraceID
+	case "MT-Activity-Id":
+		return spanbuilder.ParseActivityID
+	}
+	return nil
 }
 
 // headerFold looks a trace header up by its lower-case name and by the spelling of the B3

@@ -37,6 +37,7 @@ type Dialect interface {
 	Name() string
 	// Decode fills in what the protocol knows of the message; the facts that any message has are
 	// in m already. Strings in m may point into r.Body and into scratch that the next call reuses.
+	// With NotMine, m is as it was.
 	Decode(r *Record, m *spanbuilder.Message) Verdict
 }
 
@@ -56,6 +57,13 @@ var registry = []struct {
 	make func(shared) Dialect
 }{
 	{"oslo", func(s shared) Dialect { return &oslo{limits: s.limits} }},
+	{"nameko", func(s shared) Dialect { return &nameko{shared: s} }},
+	{"celery", func(s shared) Dialect { return &celery{shared: s} }},
+	{"masstransit", func(s shared) Dialect { return &massTransit{shared: s} }},
+	{"spring", func(s shared) Dialect { return &spring{shared: s} }},
+	{"moleculer", func(s shared) Dialect { return &moleculer{shared: s} }},
+	{"jsonrpc", func(s shared) Dialect { return &jsonrpc{shared: s} }},
+	{"direct", func(s shared) Dialect { return &direct{plain{shared: s}} }},
 	{"plain", func(s shared) Dialect { return &plain{shared: s} }},
 }
 
@@ -63,6 +71,7 @@ var registry = []struct {
 type shared struct {
 	limits    Limits
 	addresses *addresses // where the replies of recent calls will go, whichever dialect read the call; Set.Decode fills it
+	batches   *int64     // Set.Batches
 }
 
 // Names lists all dialects in the order in which they are asked.
@@ -81,6 +90,9 @@ type Set struct {
 
 	// BadContext counts the trace headers that could not be used, by what was wrong with them.
 	BadContext [spanbuilder.NumFaults]int64
+
+	// Batches counts the messages that hold several requests or replies, JSON-RPC's. Each is read as one.
+	Batches int64
 }
 
 // NewSet makes a Set of the named dialects, of all if there are none. They are asked in the order
@@ -97,7 +109,7 @@ func NewSet(l Limits, names ...string) (*Set, error) {
 	s := &Set{}
 	for _, e := range registry {
 		if len(names) == 0 || slices.Contains(names, e.name) {
-			s.dialects = append(s.dialects, e.make(shared{limits: l, addresses: &s.addresses}))
+			s.dialects = append(s.dialects, e.make(shared{limits: l, addresses: &s.addresses, batches: &s.Batches}))
 		}
 	}
 	return s, nil
@@ -110,9 +122,9 @@ func (s *Set) Decode(r *Record, m *spanbuilder.Message) (string, Verdict) {
 	if fault != spanbuilder.NoFault {
 		s.BadContext[fault]++
 	}
+	prepare(r, m)
+	m.Context = context
 	for _, d := range s.dialects {
-		prepare(r, m)
-		m.Context = context
 		if v := d.Decode(r, m); v != NotMine {
 			m.Dialect = d.Name()
 			if m.Form == spanbuilder.FormCall {

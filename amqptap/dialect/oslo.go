@@ -21,20 +21,27 @@ const maxField = 512
 // It also reads messages without the envelope, as the notification driver "messaging" sends them.
 type oslo struct {
 	limits Limits
+	twins  osloTwins
 
-	// What scan found in the current body.
-	enveloped bool
-	bad       bool // a vital member is unusable
-	seen      uint32
-	text      [osloStrings + 1]string
-	failure   string // class of the remote exception
-	timeout   time.Duration
-	ending    bool
-	args      osloArgReader
+	// What was found in the current body.
+	osloBody
+	args osloArgReader
 
 	// Scratch that the strings of one message may point into.
 	inner  []byte // a whole message, unescaped
 	values []byte // single members, unescaped
+}
+
+// osloBody is what one body says. Its strings point into the body, or into scratch.
+type osloBody struct {
+	enveloped bool
+	bad       bool // a vital member is unusable
+	ending    bool
+	seen      uint32
+	text      [osloStrings + 1]string
+	failure   string // class of the remote exception
+	traceBase string // osprofiler's base_id
+	timeout   time.Duration
 }
 
 // Name implements Dialect.
@@ -49,6 +56,9 @@ func (o *oslo) Decode(r *Record, m *spanbuilder.Message) Verdict {
 		return NotMine
 	}
 	o.reset()
+	if o.twins.recall(o, r) {
+		return o.fill(r, m)
+	}
 	f := o.envelope(r.Body)
 	switch {
 	case !o.enveloped && (f != faultNone || !o.isBare()):
@@ -60,12 +70,12 @@ func (o *oslo) Decode(r *Record, m *spanbuilder.Message) Verdict {
 	case o.bad:
 		return BadField
 	}
+	o.twins.keep(o, r)
 	return o.fill(r, m)
 }
 
 func (o *oslo) reset() {
-	o.enveloped, o.bad, o.seen, o.failure, o.timeout, o.ending = false, false, 0, "", 0, true
-	o.text = [osloStrings + 1]string{}
+	o.osloBody = osloBody{ending: true}
 	o.values, o.args.found = o.values[:0], o.args.found[:0]
 }
 
@@ -166,6 +176,10 @@ func (o *oslo) member(s *scanner, f osloField) {
 		o.arguments(s)
 		return
 	}
+	if f == osloTraceInfo {
+		o.traceInfo(s)
+		return
+	}
 	kind, raw, ok := s.value()
 	if !ok || f == osloOther || f == osloArgs {
 		return
@@ -185,12 +199,33 @@ func (o *oslo) member(s *scanner, f osloField) {
 	case f == osloTimeout:
 		o.timeout = 0
 		if kind == kindLiteral && !isNull {
-			o.timeout = seconds(raw)
+			o.timeout = duration(raw, time.Second)
 		}
 	case f == osloFailure:
 		o.failure = ""
 		if !isNull {
 			o.failure = o.exception(kind, raw, s.level)
+		}
+	}
+}
+
+// traceInfo reads {"hmac_key": …, "base_id": …, "parent_id": …}.
+func (o *oslo) traceInfo(s *scanner) {
+	o.traceBase = ""
+	if !s.atObject() {
+		s.value()
+		return
+	}
+	for more := s.open(); more; more = s.fault == faultNone {
+		name, ok := s.key()
+		if !ok {
+			return
+		}
+		isBase := len(name) <= maxField && o.str(name, s.level) == "base_id"
+		if k, v, ok := s.value(); ok && isBase {
+			if o.traceBase = ""; k == kindString && len(v) <= maxField {
+				o.traceBase = o.str(v, s.level)
+			}
 		}
 	}
 }
@@ -254,13 +289,13 @@ func (o *oslo) unescape(raw []byte, level uint) []byte {
 	return v
 }
 
-// seconds reads a JSON number.
-func seconds(raw []byte) time.Duration {
+// duration reads a JSON number of units; 0 is none or nonsense.
+func duration(raw []byte, unit time.Duration) time.Duration {
 	f, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil || !(f > 0) {
 		return 0
 	}
-	return time.Duration(min(f, maxTimeout.Seconds()) * float64(time.Second))
+	return time.Duration(min(f*float64(unit), float64(maxTimeout)))
 }
 
 // isBare reports whether members without an envelope make an oslo message.
@@ -329,6 +364,11 @@ func (o *oslo) fillContext(m *spanbuilder.Message) {
 	}
 	if m.Context.TraceID.IsZero() && o.text[osloTraceparent] != "" {
 		if c, f := spanbuilder.ParseTraceparent(o.text[osloTraceparent]); f == spanbuilder.NoFault {
+			m.Context = c
+		}
+	}
+	if m.Context.TraceID.IsZero() && o.traceBase != "" {
+		if c, f := spanbuilder.ParseProfilerBase(o.traceBase); f == spanbuilder.NoFault {
 			m.Context = c
 		}
 	}

@@ -23,7 +23,10 @@ type osloArgReader struct {
 }
 
 // readArgs implements argReader.
-func (o *oslo) readArgs(paths []string) { o.args.wanted = paths }
+func (o *oslo) readArgs(paths []string) {
+	o.args.wanted = paths
+	o.twins.forget()
+}
 
 // arguments reads the value of the message's member args, on which s stands.
 func (o *oslo) arguments(s *scanner) {

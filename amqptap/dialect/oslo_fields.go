@@ -26,11 +26,12 @@ const (
 	osloTraceparent
 
 	// Members that are no plain strings.
-	osloTimeout // seconds: the call monitor's period
-	osloEnding  // reply: false means that the server is still at work
-	osloFailure // reply: a string of JSON about the exception, or null
-	osloResult  // reply: never read, but tells that this is one
-	osloArgs    // request: only what rules name is read of it
+	osloTimeout   // seconds: the call monitor's period
+	osloEnding    // reply: false means that the server is still at work
+	osloFailure   // reply: a string of JSON about the exception, or null
+	osloResult    // reply: never read, but tells that this is one
+	osloArgs      // request: only what rules name is read of it
+	osloTraceInfo // osprofiler's: of it base_id alone is read, since its key signs requests for traces
 
 	// Members of the envelope.
 	osloMessage
@@ -73,6 +74,8 @@ func osloFieldOf(name []byte) osloField {
 		return osloProjectID
 	case "_context_traceparent":
 		return osloTraceparent
+	case "_context_trace_info":
+		return osloTraceInfo
 	case "_timeout":
 		return osloTimeout
 	case "args":

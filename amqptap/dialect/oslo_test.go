@@ -229,6 +229,28 @@ func TestTraceparentOfTheContextIsUsed(t *testing.T) {
 	require.Equal(t, spanbuilder.Accept, m.Context.Decision)
 }
 
+// osprofiler sends the key that signs requests for traces along with the trace's name.
+func TestProfilersTraceIsReadAndItsKeyIsNot(t *testing.T) {
+	const id, parent = "d5bfe8f6-6840-4a47-b89b-336b83cbf199", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	info := `{"method": "m", "_unique_id": "x", "_context_trace_info": {"hmac_key": "KEY-CANARY", "base_id": "` + id + `", "parent_id": "24acb13d-fab2-463a-a9c4-38672820d74a", "base_id2": {"base_id": "no"}}}`
+	want := span.TraceID{High: 0xd5bfe8f668404a47, Low: 0xb89b336b83cbf199}
+	for name, body := range map[string][]byte{"enveloped": envelope(info), "bare": []byte(info), "odd": []byte(strings.Replace(string(envelope(info)), `\"base_id\"`, `\"b\u0061se_id\"`, 1)),
+		"very odd": []byte(strings.Replace(string(envelope(info)), `\"base_id\"`, `\u0022base_id\"`, 1))} {
+		m, v := decodeOslo(&Record{Exchange: "nova", RoutingKey: "c", Body: body})
+		require.Equal(t, Decoded, v, name)
+		require.Equal(t, spanbuilder.Context{TraceID: want}, m.Context, name)
+		require.NotContains(t, fmt.Sprintf("%+v", m), "CANARY", name)
+	}
+	both := strings.Replace(info, `"method"`, `"_context_traceparent": "`+parent+`", "method"`, 1)
+	m, _ := decodeOslo(&Record{Exchange: "nova", RoutingKey: "c", Body: envelope(both)})
+	require.NotZero(t, m.Context.SpanID, "a context that names a span comes first")
+	for _, other := range []string{`null`, `[]`, `"x"`, `{"base_id": 7}`, `{"base_id": "junk"}`, `{"base_id": "` + id + `", "base_id": null}`} {
+		m, v := decodeOslo(&Record{Exchange: "nova", RoutingKey: "c", Body: envelope(`{"method": "m", "_unique_id": "x", "_context_trace_info": ` + other + `}`)})
+		require.Equal(t, Decoded, v, other)
+		require.Zero(t, m.Context, other)
+	}
+}
+
 func TestDecodingDoesNotAllocate(t *testing.T) {
 	set, err := NewSet(Limits{})
 	require.NoError(t, err)

@@ -3,6 +3,7 @@ package dialect
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -151,7 +152,7 @@ func TestExpirationIsNeverNegativeNorEndless(t *testing.T) {
 
 func TestUnknownDialectIsNamed(t *testing.T) {
 	_, err := NewSet(Limits{}, "oslo", "olso")
-	require.EqualError(t, err, `unknown dialect "olso", known are: oslo, plain`)
+	require.EqualError(t, err, `unknown dialect "olso", known are: `+strings.Join(Names(), ", "))
 }
 
 func TestSetOfOneDialectLeavesTheRest(t *testing.T) {

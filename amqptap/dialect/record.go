@@ -39,7 +39,7 @@ type Properties struct {
 // zero value. The strings live as long as the Record.
 type Headers interface {
 	Header(name string) string                           // a string
-	Int(name string) (n int64, ok bool)                  // any integer type
+	Int(name string) (n int64, ok bool)                  // any integer type; of a truth value 0 or 1
 	Strings(name string, dst []string) []string          // appends the strings of an array
 	Death() (reason, queue string, count int64, ok bool) // the newest entry of x-death, which brokers write at dead-lettering
 }

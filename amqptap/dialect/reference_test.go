@@ -3,6 +3,7 @@ package dialect
 import (
 	"bytes"
 	"encoding/json"
+	"time"
 	"unicode/utf8"
 
 	"github.com/calltap/calltap/spanbuilder"
@@ -22,7 +23,7 @@ func reference(r *Record) (spanbuilder.Message, bool) {
 			return m, false
 		}
 	}
-	o := oslo{ending: inner["ending"] != false}
+	o := oslo{osloBody: osloBody{ending: inner["ending"] != false}}
 	for name, v := range inner {
 		f := osloFieldOf([]byte(name))
 		o.seen |= 1 << f
@@ -34,8 +35,11 @@ func reference(r *Record) (spanbuilder.Message, bool) {
 			return m, false
 		case f == osloTimeout:
 			if n, ok := v.(json.Number); ok {
-				o.timeout = seconds([]byte(n))
+				o.timeout = duration([]byte(n), time.Second)
 			}
+		case f == osloTraceInfo:
+			info, _ := v.(map[string]any)
+			o.traceBase, _ = info["base_id"].(string)
 		case f == osloFailure && v != nil:
 			o.failure = "failure"
 			if e, ok := members([]byte(s)); isString && ok {

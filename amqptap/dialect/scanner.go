@@ -87,6 +87,27 @@ func (s *scanner) key() ([]byte, bool) {
 	return name, true
 }
 
+// element moves to the next element of the array that i is in. False means that the array is over (then i is
+// behind it) or that fault is set.
+func (s *scanner) element() bool {
+	if s.fault != faultNone {
+		return false
+	}
+	s.space()
+	if s.i < len(s.b) && s.b[s.i] == ',' {
+		s.i++
+		s.space()
+	}
+	if s.i >= len(s.b) {
+		return s.fail(faultEnd)
+	}
+	if s.b[s.i] == ']' {
+		s.i++
+		return false
+	}
+	return true
+}
+
 // atString reports whether the value at i is a string.
 func (s *scanner) atString() bool {
 	return s.i < len(s.b) && (s.b[s.i] == '"' || s.b[s.i] == '\\')
@@ -94,6 +115,15 @@ func (s *scanner) atString() bool {
 
 // atObject reports whether the value at i is an object.
 func (s *scanner) atObject() bool { return s.i < len(s.b) && s.b[s.i] == '{' }
+
+// openArray enters the array at i; false if there is none.
+func (s *scanner) openArray() bool {
+	if s.i < len(s.b) && s.b[s.i] == '[' {
+		s.i++
+		return true
+	}
+	return false
+}
 
 // value reads the member's value: the inside of a string as it stands, the text of a literal, or
 // nothing for an array or object, which is skipped.
@@ -125,6 +155,13 @@ var endsLiteral = [256]bool{
 
 // str reads the string that begins at i and returns its inside.
 func (s *scanner) str() ([]byte, bool) {
+	if s.level == 1 {
+		if end := shortString(s.b, s.i); end > 0 {
+			inside := s.b[s.i+2 : end-2]
+			s.i = end
+			return inside, true
+		}
+	}
 	if !s.quote() {
 		return nil, false
 	}
@@ -265,25 +302,38 @@ const (
 
 var syntax = [256]uint8{'{': opens, '[': opens, '}': closes, ']': closes, '"': quotes, '\\': quotes}
 
-// shortString returns where the string at level 1 that begins at i ends, if it is at most 32 bytes of
+// shortString returns where the string at level 1 that begins at i ends, if it is below 32 bytes of
 // plain text; else 0. It looks at eight bytes at once, which for such lengths costs
 // half of what calling bytes.IndexByte does.
 func shortString(b []byte, i int) int {
-	if i+2+32+8 > len(b) || b[i] != '\\' || b[i+1] != '"' {
+	if i+2+32+2 > len(b) || b[i] != '\\' || b[i+1] != '"' {
 		return 0
 	}
-	for j := i + 2; j < i+2+32; j += 8 {
-		const ones, highs = 0x0101010101010101, 0x8080808080808080
-		x := binary.LittleEndian.Uint64(b[j:]) ^ ones*'\\'
-		if found := (x - ones) &^ x & highs; found != 0 { // the lowest bit set is exact, those above may lie
-			end := j + bits.TrailingZeros64(found)/8
-			if b[end+1] == '"' {
-				return end + 2
-			}
-			return 0
-		}
+	p := (*[32 + 2]byte)(b[i+2:])
+	n, found := 0, backslashes(p[0:])
+	if found == 0 {
+		n, found = 8, backslashes(p[8:])
 	}
-	return 0
+	if found == 0 {
+		n, found = 16, backslashes(p[16:])
+	}
+	if found == 0 {
+		n, found = 24, backslashes(p[24:])
+	}
+	if found == 0 {
+		return 0
+	}
+	if n += bits.TrailingZeros64(found) / 8; p[n+1] != '"' {
+		return 0
+	}
+	return i + 2 + n + 2
+}
+
+// backslashes marks those of the first eight bytes by their highest bit. The lowest mark is exact, those above may lie.
+func backslashes(p []byte) uint64 {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	x := binary.LittleEndian.Uint64(p) ^ ones*'\\'
+	return (x - ones) &^ x & highs
 }
 
 func (s *scanner) space() {

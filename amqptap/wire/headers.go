@@ -8,7 +8,7 @@ type Headers struct{ Table Table }
 // Header is a string.
 func (h *Headers) Header(name string) string { return h.Table.Get(name).Text() }
 
-// Int is an integer of any type.
+// Int is an integer of any type, or a truth value as 0 or 1.
 func (h *Headers) Int(name string) (n int64, ok bool) { return h.Table.Get(name).Int() }
 
 // Strings appends the strings of an array to dst.

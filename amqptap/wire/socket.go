@@ -10,9 +10,12 @@ import (
 	"time"
 )
 
-// waited is how long a read takes that had to wait. One that finds bytes copies them, which takes a hundred
-// microseconds for a full buffer at the most.
-const waited = 100 * time.Microsecond
+const (
+	// waited is how long a read takes that had to wait. One that finds bytes copies them, which takes less.
+	waited = 100 * time.Microsecond
+	// soon is how shortly after a socket was found empty it still counts as empty.
+	soon = time.Millisecond
+)
 
 // Socket is the lowest layer, beneath TLS: a net.Conn that knows when its bytes came, and notices when none come any more.
 //
@@ -28,7 +31,8 @@ type Socket struct {
 	limit time.Time // from SetDeadline: no read ends later; zero is none
 
 	// Of the last read; used by the goroutine that reads.
-	received int64 // when it returned, Unix microseconds
+	ended    time.Time
+	received int64 // that in Unix microseconds
 	drained  bool  // it took all there was
 	caughtUp func(now int64)
 }
@@ -45,8 +49,10 @@ func (s *Socket) Expect(heartbeat time.Duration) {
 	s.arm()
 }
 
-// OnCaughtUp sets what is called, by the goroutine that reads, when the socket was found empty: with the time, in Unix
-// microseconds, up to which all that the broker had sent was read. It must be set before the first read.
+// OnCaughtUp sets what is called, by the goroutine that reads, when what is read next will be fresh: the socket was found empty,
+// at the time given in Unix microseconds, and all that had come before is dealt with. That it was empty is known of a read
+// that took less than it might have, or waited; not so if the reader then took a millisecond for what it had read. It must be
+// set before the first read.
 func (s *Socket) OnCaughtUp(f func(now int64)) { s.caughtUp = f }
 
 // Received is when the last read returned, in Unix microseconds. What that read brought came between then and the
@@ -56,19 +62,18 @@ func (s *Socket) Received() int64 { return s.received }
 
 // Read implements net.Conn.
 func (s *Socket) Read(p []byte) (int, error) {
-	if s.drained {
-		// All that had come by then has been worked off, or else nobody would ask for more.
-		s.tell()
-	}
 	began := time.Now()
+	if s.drained && began.Sub(s.ended) < soon {
+		s.tell() // what was read is worked off, or nobody would ask for more
+	}
 	s.mu.Lock()
 	s.armAt(began)
 	s.mu.Unlock()
 	n, err := s.Conn.Read(p)
-	now := time.Now()
-	s.received, s.drained = now.UnixMicro(), n < len(p)
-	if now.Sub(began) >= waited {
-		s.tell() // what came is fresh
+	s.ended = time.Now()
+	s.received, s.drained = s.ended.UnixMicro(), n < len(p)
+	if s.drained && s.ended.Sub(began) >= waited {
+		s.tell()
 	}
 	if s.bytes != nil {
 		s.bytes.Add(int64(n))

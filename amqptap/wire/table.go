@@ -123,9 +123,14 @@ func (v Value) Text() string {
 	return text(v.Data)
 }
 
-// Int is an integer of any type.
+// Int is an integer of any type, or a truth value as 0 or 1.
 func (v Value) Int() (n int64, ok bool) {
 	switch v.Type {
+	case 't':
+		if v.Data[0] != 0 {
+			return 1, true
+		}
+		return 0, true
 	case 'b':
 		return int64(int8(v.Data[0])), true
 	case 'B':
@@ -146,9 +151,6 @@ func (v Value) Int() (n int64, ok bool) {
 
 // Truth is a flag, which RabbitMQ's firehose writes as an integer.
 func (v Value) Truth() bool {
-	if v.Type == 't' {
-		return v.Data[0] != 0
-	}
 	n, _ := v.Int()
 	return n != 0
 }

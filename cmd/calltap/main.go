@@ -21,8 +21,11 @@ To see traces:        calltap trace list, calltap trace show ID
 To ask the rules:     calltap explain --config Caddyfile GET /v2.1/servers/17
 To see what no rule names, and begin with rules:
                       calltap keys, calltap keys --starter
-To try rules on a recorded firehose:
-                      calltap replay --config Caddyfile CAPTURE.jsonl
+To see whether a broker can be tapped:
+                      calltap rabbitmq check --config Caddyfile
+To record RPC, blanked of what it says, and try rules on it:
+                      calltap record --config Caddyfile -o CAPTURE.jsonl.gz
+                      calltap replay --config Caddyfile CAPTURE.jsonl.gz
 
 All of Caddy's own commands and modules are here too.`
 

@@ -13,7 +13,9 @@
 //	KEY.total    timer    length of a CLIENT or PRODUCER span: the work as its caller saw it
 //	KEY.TIMER    timer    each of span.Timers, such as queue_wait
 //	KEY.NOTE     counter  each note
-//	KEY.error    counter  the span failed
+//	KEY.calls    counter  each call, by the span of whoever made it; by the other one if only that was seen (span.Span.Echo)
+//	KEY.error    counter  those that failed
+//	KEY.timeout, KEY.unroutable   counters  those of them that failed so
 //
 // A span without a key has no metrics, one without a duration no timer of its own length. Timers are
 // milliseconds with microseconds behind the point. Sampling does not matter here: every call counts.

@@ -27,9 +27,21 @@ func (e *Emitter) metrics(s *span.Span) {
 	for i := range s.Notes {
 		e.count(s.Key, s.Notes[i].Value)
 	}
-	if s.Error != "" {
-		e.count(s.Key, "error")
+	if !s.Echo {
+		e.outcome(s)
 	}
+}
+
+// outcome counts a call, and how it failed. Of its two sides one does.
+func (e *Emitter) outcome(s *span.Span) {
+	e.count(s.Key, "calls")
+	switch s.Error {
+	case "":
+		return
+	case "timeout", "unroutable":
+		e.count(s.Key, s.Error)
+	}
+	e.count(s.Key, "error")
 }
 
 // time sends one length. The client copies the name, so that it may lie in a buffer that is used
@@ -51,10 +63,19 @@ func (e *Emitter) count(key, suffix string) {
 	*n++
 }
 
+// keptCounts is how many counters' names are kept from batch to batch, so that they are not allocated anew. Names are
+// bounded by the rules, but rules change.
+const keptCounts = 4096
+
 // flushCounts sends the sums of the batch: a line a name, however many spans there were.
 func (e *Emitter) flushCounts() {
 	for name, n := range e.counts {
-		_ = e.client.Inc(name, *n, 1)
+		if *n != 0 {
+			_ = e.client.Inc(name, *n, 1)
+			*n = 0
+		}
 	}
-	clear(e.counts)
+	if len(e.counts) > keptCounts {
+		clear(e.counts)
+	}
 }

@@ -2,10 +2,11 @@
 """Plain RPC over RabbitMQ, as in its tutorial 6: reply_to and correlation_id, nothing else.
 
     plain_rpc.py server AMQP_URL QUEUE
-    plain_rpc.py client AMQP_URL QUEUE BODY [HEADER=VALUE …]
+    plain_rpc.py client|uncorrelated|direct AMQP_URL QUEUE BODY [HEADER=VALUE …]
 
 The client prints the reply. With headers it is a client that knows of tracing, such as one with
 Brave inside; without, it is one that does not. The server fails no call and reads no header.
+"uncorrelated" leaves correlation_id out; "direct" does so too and has RabbitMQ send the reply back without a queue.
 """
 
 import sys
@@ -34,23 +35,25 @@ def serve(url, queue):
     channel.start_consuming()
 
 
-def call(url, queue, body, headers):
+def call(shape, url, queue, body, headers):
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
-    callback_queue = channel.queue_declare(queue="", exclusive=True).method.queue
-    correlation_id = str(uuid.uuid4())
+    reply_to = "amq.rabbitmq.reply-to"
+    if shape != "direct":
+        reply_to = channel.queue_declare(queue="", exclusive=True).method.queue
+    correlation_id = str(uuid.uuid4()) if shape == "client" else None
     replies = []
 
     def on_reply(ch, method, props, reply):
         if props.correlation_id == correlation_id:
             replies.append(reply)
 
-    channel.basic_consume(queue=callback_queue, on_message_callback=on_reply, auto_ack=True)
+    channel.basic_consume(queue=reply_to, on_message_callback=on_reply, auto_ack=True)
     channel.basic_publish(
         exchange="",
         routing_key=queue,
         properties=pika.BasicProperties(
-            reply_to=callback_queue, correlation_id=correlation_id, headers=headers or None
+            reply_to=reply_to, correlation_id=correlation_id, headers=headers or None
         ),
         body=body.encode(),
     )
@@ -63,7 +66,7 @@ def call(url, queue, body, headers):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["server"] and len(sys.argv) == 4:
         serve(*sys.argv[2:])
-    elif sys.argv[1:2] == ["client"] and len(sys.argv) >= 5:
-        call(*sys.argv[2:5], dict(h.split("=", 1) for h in sys.argv[5:]))
+    elif sys.argv[1:2] in (["client"], ["uncorrelated"], ["direct"]) and len(sys.argv) >= 5:
+        call(*sys.argv[1:5], dict(h.split("=", 1) for h in sys.argv[5:]))
     else:
         sys.exit(__doc__)

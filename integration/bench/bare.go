@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -20,8 +20,8 @@ const (
 	tapAckEvery = 500
 )
 
-// bareConsumer reads the firehose with plain amqp091-go until its standard input ends, and then
-// prints how many messages it got.
+// bareConsumer reads the firehose with plain amqp091-go until its standard input ends. To each line that it reads there it
+// prints how many messages it has got.
 func bareConsumer(args []string) error {
 	set := flag.NewFlagSet(bareRole, flag.ContinueOnError)
 	url := set.String("url", "", "AMQP URL")
@@ -42,12 +42,14 @@ func bareConsumer(args []string) error {
 		return err
 	}
 	fmt.Println("ready")
-	ended := make(chan struct{})
+	asked := make(chan struct{})
 	go func() {
-		_, _ = io.Copy(io.Discard, os.Stdin)
-		close(ended)
+		defer close(asked)
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			asked <- struct{}{}
+		}
 	}()
-	return drain(deliveries, ended)
+	return drain(deliveries, asked)
 }
 
 // consumeFirehose declares the same kind of queue as the tap has.
@@ -67,7 +69,7 @@ func consumeFirehose(ch *amqp.Channel) (<-chan amqp.Delivery, error) {
 }
 
 // drain acknowledges in the tap's rhythm: many at once, and what is left when nothing more is there.
-func drain(deliveries <-chan amqp.Delivery, ended <-chan struct{}) error {
+func drain(deliveries <-chan amqp.Delivery, asked <-chan struct{}) error {
 	total, unacked := 0, 0
 	var last amqp.Delivery
 	ack := func() error {
@@ -88,12 +90,16 @@ func drain(deliveries <-chan amqp.Delivery, ended <-chan struct{}) error {
 			if err := ack(); err != nil {
 				return err
 			}
-		case <-ended:
-			fmt.Println("total", total)
+		case _, more := <-asked:
 			if unacked > 0 {
-				return ack()
+				if err := ack(); err != nil {
+					return err
+				}
 			}
-			return nil
+			if !more {
+				return nil
+			}
+			fmt.Println("seen", total)
 		}
 	}
 }

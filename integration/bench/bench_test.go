@@ -189,3 +189,16 @@ func TestTheBooksAreReadFromTheStatusPage(t *testing.T) {
 	require.Zero(t, page.Pipeline.of("log").Accepted)
 	require.Equal(t, int64(7), page.open())
 }
+
+func TestTracingOffIsComparedWithNothing(t *testing.T) {
+	var out strings.Builder
+	r := &rig{board: &board{out: &out}, rng: rand.New(rand.NewPCG(1, 1))}
+	ways := tracings()
+	for i, w := range ways {
+		w.cpu, w.p50 = []float64{float64(i + 1)}, []float64{float64(i + 1)}
+	}
+	r.reportBroker(ways)
+	require.Equal(t, 6, strings.Count(out.String(), " / off "), out.String())
+	require.NotContains(t, out.String(), ways[0].name+", p50 of a call / off")
+	require.NotContains(t, out.String(), ways[0].name+", broker's CPU a call / off")
+}

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -78,6 +81,7 @@ type status struct {
 	Pipeline pipeline `json:"pipeline"`
 	Sources  []struct {
 		Status struct {
+			Connected bool  `json:"connected"`
 			Published int64 `json:"published"`
 			Delivered int64 `json:"delivered"`
 			Pairer    struct {
@@ -105,6 +109,16 @@ func (b books) droppedSum() int64 {
 	var n int64
 	for _, d := range b.Dropped {
 		n += d
+	}
+	return n
+}
+
+// connected is how many taps have a connection.
+func (s status) connected() (n int) {
+	for _, source := range s.Sources {
+		if source.Status.Connected {
+			n++
+		}
 	}
 	return n
 }
@@ -144,6 +158,21 @@ func (s *site) status(ctx context.Context) (status, error) {
 		return page, err
 	}
 	return page, json.Unmarshal(body, &page)
+}
+
+// allocations is how many objects the process has allocated since its start.
+func (s *site) allocations(ctx context.Context) (float64, error) {
+	body, err := s.fetch(ctx, "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	const name = "\ngo_memstats_mallocs_total "
+	_, after, found := strings.Cut(string(body), name)
+	if !found {
+		return 0, errors.New("the metrics page has no go_memstats_mallocs_total")
+	}
+	value, _, _ := strings.Cut(after, "\n")
+	return strconv.ParseFloat(value, 64)
 }
 
 // profileCPU stores a CPU profile taken over the next seconds.

@@ -7,7 +7,7 @@
 //	                                     Zipkin, StatsD     OTLP       sinks, which count
 //
 // What enters: the calltap binary (built from cmd/calltap, or -bin), RabbitMQ's server programs for
-// the groups rpc and memory, and testdata/nova-boot.jsonl, the messages of a real OpenStack boot.
+// the groups rpc, broker and memory, and testdata/nova-boot.jsonl, the messages of a real OpenStack boot.
 // What leaves: lines on standard output and, with -profile, CPU profiles. Nothing it starts outlives it.
 //
 // # Method
@@ -18,6 +18,9 @@
 // with a bootstrap interval; and an A/A control, plain Caddy against itself, is printed beside.
 // While one subject runs, the others are stopped (SIGSTOP): the sending of spans that a tracer puts
 // off then falls into its own slices. CPU per request is read from the subject's process clock.
+//
+// In the group rpc each subject is asked after each round whether it has taken all events; a run in which one
+// has not is an error, not a figure.
 //
 // A figure that misses its goal does not fail the run. A rig that cannot measure does.
 package main

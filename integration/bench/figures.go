@@ -7,7 +7,7 @@ import (
 
 // figure is one measured number beside what the project promised of it.
 type figure struct {
-	group string // http, inproc, rules, rpc, memory
+	group string // http, inproc, rules, rpc, broker, memory
 	name  string
 	value float64
 	unit  string

@@ -130,7 +130,7 @@ func benchDecode(r *rig) error {
 	})
 	n := float64(len(records))
 	mean := float64(size) / n
-	r.board.add(figure{"rpc", "decode of an oslo body", ns / n, "ns", atMost(3000, ""),
+	r.board.add(figure{"rpc", "decode of an oslo body", ns / n, "ns", atMost(2500, ""),
 		fmt.Sprintf("%d messages of %.0f bytes on average, %.0f MB/s", len(records), mean, float64(size)/ns*1000)})
 	r.board.add(figure{"rpc", "decode of an oslo body, allocations", allocs / n, "allocs", atMost(0, ""), ""})
 	return nil

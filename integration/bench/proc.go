@@ -94,10 +94,13 @@ func (p *process) output() string {
 
 // cpu is the time that all threads of the subject, past and present, have run. The process clock of
 // another process is exact to the nanosecond, where /proc/PID/stat counts in 10 ms.
-func (p *process) cpu() time.Duration {
+func (p *process) cpu() time.Duration { return processCPU(p.pid()) }
+
+// processCPU is cpu for a process that this one did not start.
+func processCPU(pid int) time.Duration {
 	var ts syscall.Timespec
 	const processWide = 2 // CPUCLOCK_SCHED of <linux/posix-timers.h>
-	clock := uintptr(^p.pid())<<3 | processWide
+	clock := uintptr(^pid)<<3 | processWide
 	if _, _, e := syscall.Syscall(syscall.SYS_CLOCK_GETTIME, clock, uintptr(unsafe.Pointer(&ts)), 0); e != 0 {
 		return 0
 	}

@@ -41,6 +41,7 @@ type Node struct {
 	dir   string
 	bin   string // folder of rabbitmq-server and rabbitmqctl
 	env   []string
+	conf  string // of rabbitmq.conf, beside the management plugin's port
 	guard *exec.Cmd
 	stdin io.Closer // closing it ends the node
 	done  chan struct{}
@@ -231,10 +232,10 @@ func (n *Node) addr() string { return fmt.Sprintf("127.0.0.1:%d", n.Port) }
 func (n *Node) configure(plugins []string) error {
 	files := map[string]string{
 		"enabled_plugins": "[" + strings.Join(plugins, ",") + "].\n",
-		"rabbitmq.conf":   "",
+		"rabbitmq.conf":   n.conf,
 	}
 	if len(plugins) > 0 {
-		files["rabbitmq.conf"] = fmt.Sprintf("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %d\n", n.http)
+		files["rabbitmq.conf"] += fmt.Sprintf("management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = %d\n", n.http)
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(n.dir, name), []byte(text), 0o600); err != nil {

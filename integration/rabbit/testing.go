@@ -9,9 +9,9 @@ import (
 // Start boots a private node for the length of a test, in a folder of its own. Where RabbitMQ is
 // not installed the test is skipped, loudly, except under CI (the variable CI is set): there it
 // fails, so that nobody takes a skipped test for a passed one.
-func Start(t testing.TB) *Node {
+func Start(t testing.TB, plugins ...string) *Node {
 	t.Helper()
-	n, err := Launch(t.TempDir())
+	n, err := Launch(t.TempDir(), plugins...)
 	if errors.Is(err, ErrNotInstalled) && os.Getenv("CI") == "" {
 		t.Skip("SKIPPED, NOTHING WAS TESTED: ", err)
 	}
@@ -63,4 +63,18 @@ func (n *Node) Restart(t testing.TB) {
 	t.Helper()
 	n.Stop(t)
 	n.Boot(t)
+}
+
+// StartSecure is Start for LaunchSecure.
+func StartSecure(t testing.TB) *Secure {
+	t.Helper()
+	s, err := LaunchSecure(t.TempDir())
+	if errors.Is(err, ErrNotInstalled) && os.Getenv("CI") == "" {
+		t.Skip("SKIPPED, NOTHING WAS TESTED: ", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Shutdown)
+	return s
 }

@@ -2,7 +2,7 @@
 // the name of a file, out comes what the app and its handlers say. Nothing is provisioned: no sink is
 // opened, no broker dialled, no placeholder replaced.
 //
-//	Caddyfile ──► adapter ──► JSON ──► Config: keys, link, sites
+//	Caddyfile ──► adapter ──► JSON ──► Config: keys, link, sources, sites
 package config
 
 import (
@@ -19,11 +19,14 @@ import (
 	"github.com/calltap/calltap/keyrules"
 )
 
-// Config is what a configuration says about names and traces. Where spans would go, and how many of
-// them, is no matter of an offline command.
+// Config is what a configuration says about names, traces and where RPC comes from. Where spans would go, and
+// how many of them, is no matter of such a command.
 type Config struct {
 	Keys keyrules.Config `json:"keys"`
 	Link string          `json:"link"`
+
+	// Sources are what RPC comes from, each by the name in its member "source".
+	Sources []json.RawMessage `json:"sources"`
 
 	// Sites are the handlers `calltap` of all sites, in the order of the JSON.
 	Sites []Site `json:"-"`
