@@ -36,6 +36,7 @@ const (
 	BadDecision         // a sampling state that B3 does not know
 	RepeatedField       // the header was sent more than once, so nobody knows which one is meant
 	MissingID           // X-B3-TraceId without X-B3-SpanId, or the reverse
+	BadPattern          // not written as its format is: a pickle of something else, a number that is none
 	faultCount
 )
 
@@ -43,7 +44,7 @@ const (
 const NumFaults = int(faultCount)
 
 var faultNames = [NumFaults]string{
-	"none", "length", "version", "hex", "zero_id", "decision", "repeated", "missing_id",
+	"none", "length", "version", "hex", "zero_id", "decision", "repeated", "missing_id", "pattern",
 }
 
 // String returns a short word for metrics and status pages, such as "length".

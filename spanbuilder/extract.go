@@ -1,11 +1,5 @@
 package spanbuilder
 
-import "strings"
-
-// maxState is the tracestate length that W3C asks everyone to pass on; what is longer is cut at
-// an entry's end.
-const maxState = 512
-
 // Extract reads the trace context of an HTTP request: the first valid one of traceparent, b3 and
 // X-B3-*. The map's keys must be in canonical form, as net/http makes them. The answer is true if
 // there is anything to obey: ids, or a sampling decision alone (then both ids are zero).
@@ -107,35 +101,4 @@ func first(v []string) string {
 		return ""
 	}
 	return v[0]
-}
-
-// joinState combines the lines of a tracestate, as W3C asks, without reading more than can be kept.
-func joinState(v []string) string {
-	switch len(v) {
-	case 0:
-		return ""
-	case 1:
-		return boundState(v[0])
-	}
-	n := 0
-	for i, s := range v {
-		n += len(s) + 1
-		if n > maxState+1 {
-			v = v[:i+1]
-			break
-		}
-	}
-	return boundState(strings.Join(v, ","))
-}
-
-// boundState cuts a tracestate after the last entry that fits.
-func boundState(s string) string {
-	if len(s) <= maxState {
-		return s
-	}
-	end := strings.LastIndexByte(s[:maxState+1], ',')
-	if end < 0 {
-		return ""
-	}
-	return s[:end]
 }

@@ -23,6 +23,19 @@ var (
 
 const idSpan span.ID = 0xa2fb4a1d1a96d312
 
+var plain = NewContexts(ContextsConfig{})
+
+// extract is what the default reads, and the first fault of it.
+func extract(h map[string][]string) (Context, bool, Fault) {
+	c, from, faults := plain.Extract(h, plain.Look(h))
+	for _, f := range faults {
+		if f != NoFault {
+			return c, from != NoFormat, f
+		}
+	}
+	return c, from != NoFormat, NoFault
+}
+
 func TestTraceparent(t *testing.T) {
 	good := "00-" + trace128 + "-" + spanHex
 	for in, want := range map[string]Decision{
@@ -160,7 +173,7 @@ func TestB3Multi(t *testing.T) {
 		{"zero span", with(both, "X-B3-Spanid", strings.Repeat("0", 16)), Context{}, false, ZeroID},
 		{"64-bit trace", with(both, "X-B3-Traceid", trace64), Context{TraceID: id64, SpanID: idSpan}, true, NoFault},
 	} {
-		got, ok, fault := ExtractFault(c.in)
+		got, ok, fault := extract(c.in)
 		require.Equal(t, c.want, got, c.name)
 		require.Equal(t, c.ok, ok, c.name)
 		require.Equal(t, c.fault, fault, c.name)
@@ -175,38 +188,21 @@ func TestTheFirstValidHeaderWins(t *testing.T) {
 		"B3":           {trace128 + "-" + spanHex + "-d"},
 		"X-B3-Traceid": {trace64}, "X-B3-Spanid": {spanHex}, "X-B3-Sampled": {"0"},
 	}
-	c, ok := Extract(h)
+	c, ok, _ := extract(h)
 	require.True(t, ok)
 	require.Equal(t, w3cTrace, c.TraceID.String())
 	require.Equal(t, "a=b", c.State)
 
 	h["Traceparent"] = []string{"00-junk"}
-	c, ok, fault := ExtractFault(h)
+	c, ok, fault := extract(h)
 	require.True(t, ok)
 	require.Equal(t, Context{TraceID: id128, SpanID: idSpan, Decision: Debug}, c)
 	require.Equal(t, BadLength, fault, "the junk is counted though a later header was good")
 
 	h["B3"] = []string{h["B3"][0], h["B3"][0]}
-	c, ok = Extract(h)
+	c, ok, _ = extract(h)
 	require.True(t, ok)
 	require.Equal(t, Context{TraceID: id64, SpanID: idSpan, Decision: Deny}, c)
-}
-
-func TestTracestateIsBoundedAtAnEntry(t *testing.T) {
-	h := map[string][]string{"Traceparent": {"00-" + trace128 + "-" + spanHex + "-01"}}
-	state := func(lines ...string) string {
-		h["Tracestate"] = lines
-		c, ok := Extract(h)
-		require.True(t, ok)
-		return c.State
-	}
-	entry := "k=" + strings.Repeat("v", 97) // 99 characters, with a comma 100
-	require.Equal(t, "a=1,b=2", state("a=1", "b=2"))
-	require.Equal(t, strings.Join([]string{entry, entry, entry, entry, entry}, ","),
-		state(strings.Join([]string{entry, entry, entry, entry, entry, entry}, ",")))
-	require.Len(t, state(entry, entry, entry, entry, entry, entry, entry), 499)
-	require.Empty(t, state(strings.Repeat("x", 100_000)))
-	require.Len(t, state(strings.Repeat("x", 512)), 512)
 }
 
 func TestExtractFromATable(t *testing.T) {
@@ -242,28 +238,6 @@ func TestExtractFromATable(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, id64, c.TraceID)
 	require.Equal(t, BadLength, fault)
-}
-
-// A next hop that finds any inbound form beside ours may hang off the wrong parent (envoy #47515).
-func TestClearInboundLeavesNoForm(t *testing.T) {
-	full := func() map[string][]string {
-		return map[string][]string{
-			"Traceparent": {"x"}, "Tracestate": {"a=b"}, "B3": {"x"}, "X-B3-Traceid": {"x"}, "X-B3-Spanid": {"x"},
-			"X-B3-Parentspanid": {"x"}, "X-B3-Sampled": {"x"}, "X-B3-Flags": {"x"}, "X-Other": {"kept"},
-		}
-	}
-	h := full()
-	ClearInbound(h, Context{})
-	require.Equal(t, map[string][]string{"X-Other": {"kept"}}, h)
-
-	h = full()
-	ClearInbound(h, Context{State: "a=b"})
-	require.Equal(t, map[string][]string{"X-Other": {"kept"}, "Tracestate": {"a=b"}}, h)
-
-	h = full()
-	h["Tracestate"] = []string{"a=b", strings.Repeat("x", 1000)}
-	ClearInbound(h, Context{State: "a=b"})
-	require.Equal(t, []string{"a=b"}, h["Tracestate"])
 }
 
 func TestWhatIsAppendedIsReadBack(t *testing.T) {
@@ -307,41 +281,6 @@ func TestRequestID(t *testing.T) {
 		_, ok := ParseRequestID(bad)
 		require.False(t, ok, bad)
 	}
-}
-
-func TestExtractDoesNotAllocate(t *testing.T) {
-	h := map[string][]string{
-		"Traceparent": {"00-junk"}, "B3": {trace128 + "-" + spanHex + "-9"},
-		"X-B3-Traceid": {trace64}, "X-B3-Spanid": {spanHex}, "X-B3-Sampled": {"0"},
-	}
-	require.Zero(t, testing.AllocsPerRun(100, func() { ExtractFault(h) }))
-	h = map[string][]string{"Traceparent": {"00-" + trace128 + "-" + spanHex + "-01"}, "Tracestate": {"a=b"}}
-	require.Zero(t, testing.AllocsPerRun(100, func() { ExtractFault(h) }))
-}
-
-func FuzzExtract(f *testing.F) {
-	f.Add("00-"+trace128+"-"+spanHex+"-01", trace128+"-"+spanHex+"-1-"+otherHex, trace128, spanHex, "1", "a=b")
-	f.Add("", strings.Repeat("0", 40), "", "", "", strings.Repeat("a=b,", 200))
-	f.Fuzz(func(t *testing.T, w3c, b3, trace, id, decision, state string) {
-		h := map[string][]string{
-			"Traceparent": {w3c}, "B3": {b3}, "Tracestate": {state},
-			"X-B3-Traceid": {trace}, "X-B3-Spanid": {id}, "X-B3-Sampled": {decision}, "X-B3-Flags": {decision},
-		}
-		for _, name := range []string{"Traceparent", "B3", "X-B3-Traceid"} {
-			c, ok, fault := ExtractFault(h)
-			require.Less(t, int(fault), NumFaults)
-			require.LessOrEqual(t, len(c.State), maxState)
-			require.Equal(t, c.TraceID.IsZero(), c.SpanID == 0, "both ids or none")
-			require.Equal(t, ok, c.SpanID != 0 || c.Decision != Defer)
-			if c.SpanID != 0 {
-				s := Server{TraceID: c.TraceID, ID: c.SpanID}
-				back, f := ParseTraceparent(string(AppendTraceparent(nil, s)))
-				require.Equal(t, NoFault, f)
-				require.Equal(t, c.TraceID, back.TraceID)
-			}
-			delete(h, name)
-		}
-	})
 }
 
 func FuzzParseRequestID(f *testing.F) {
