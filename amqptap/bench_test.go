@@ -10,6 +10,7 @@ import (
 
 	"github.com/calltap/calltap/amqptap/dialect"
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
 )
@@ -27,7 +28,7 @@ func BenchmarkEvent(b *testing.B) {
 	rules, err := keyrules.Compile(keyrules.Config{})
 	require.NoError(b, err)
 	sink := new(counting)
-	tr := &spanbuilder.Tracer{Rules: rules, Ratio: 1, Link: spanbuilder.LinkOpenStack, Sink: sink}
+	tr := &spanbuilder.Tracer{Rules: rules, Head: sampling.All, Link: spanbuilder.LinkOpenStack, Sink: sink}
 	st, err := newStream(dialect.Limits{}, nil, spanbuilder.PairerOptions{})
 	require.NoError(b, err)
 	var m spanbuilder.Message

@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
 )
@@ -52,7 +53,7 @@ func (c *collector) named(name string) (found []span.Span) {
 func (c *collector) tracer(t testing.TB) *spanbuilder.Tracer {
 	rules, err := keyrules.Compile(keyrules.Config{})
 	require.NoError(t, err)
-	return &spanbuilder.Tracer{Rules: rules, Ratio: 1, Link: spanbuilder.LinkOpenStack, Sink: c}
+	return &spanbuilder.Tracer{Rules: rules, Head: sampling.All, Link: spanbuilder.LinkOpenStack, Sink: c}
 }
 
 // tapped is a started Source, its spans and its log.

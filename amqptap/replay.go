@@ -9,6 +9,7 @@ import (
 	"github.com/calltap/calltap/amqptap/dialect"
 	"github.com/calltap/calltap/internal/config"
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
 )
@@ -22,7 +23,7 @@ func printingTracer(c config.Config, out spanbuilder.Sink) (*spanbuilder.Tracer,
 	if err != nil {
 		return nil, err
 	}
-	t := &spanbuilder.Tracer{Rules: rules, Ratio: 1, Sink: out, HasSources: true}
+	t := &spanbuilder.Tracer{Rules: rules, Head: sampling.All, Sink: out, HasSources: true}
 	switch c.Link {
 	case "":
 	case "openstack":

@@ -28,7 +28,8 @@ type Outcome struct {
 // MetricsEmitter is an Emitter that may want the spans that sampling left out, since it counts calls
 // and a sample of them would count wrong. An Emitter that does not implement it gets none of them.
 type MetricsEmitter interface {
-	// Unsampled reports whether spans with Sampled false are wanted. It is asked once.
+	// Unsampled reports whether spans with Sampled false are wanted; then those with Counted, which would
+	// come for the second time, are not. It is asked once.
 	Unsampled() bool
 }
 

@@ -66,10 +66,7 @@ func (p *Pipeline) Offer(s *span.Span) {
 	if s == nil {
 		return
 	}
-	l := traced
-	if !s.Sampled {
-		l = metricsOnly
-	}
+	l := laneOf(s)
 	if !p.wants[l] {
 		return
 	}

@@ -55,9 +55,9 @@ func newQueue(e Emitter, lim *limits) *queue {
 		done:    make(chan struct{}),
 		dropped: map[string]int64{},
 	}
-	q.wants[traced] = true
-	if m, ok := e.(MetricsEmitter); ok {
-		q.wants[metricsOnly] = m.Unsampled()
+	q.wants = [lanes]bool{traced: true, tracersOnly: true}
+	if m, ok := e.(MetricsEmitter); ok && m.Unsampled() {
+		q.wants = [lanes]bool{traced: true, metricsOnly: true}
 	}
 	return q
 }

@@ -6,15 +6,27 @@ import (
 	"github.com/calltap/calltap/span"
 )
 
-// lane keeps spans that everyone gets apart from those that only metrics emitters get, so that a
-// batch of either is contiguous and is shared without filtering or copying.
+// lane keeps spans that everyone gets apart from those that only some emitters get, so that a
+// batch of each is contiguous and is shared without filtering or copying.
 type lane uint8
 
 const (
-	traced lane = iota
-	metricsOnly
-	lanes // how many there are
+	traced      lane = iota
+	metricsOnly      // span.Span.Sampled is false
+	tracersOnly      // span.Span.Counted: metrics emitters have had it
+	lanes            // how many there are
 )
+
+// laneOf is the lane of a span.
+func laneOf(s *span.Span) lane {
+	switch {
+	case !s.Sampled:
+		return metricsOnly
+	case s.Counted:
+		return tracersOnly
+	}
+	return traced
+}
 
 // shard is a part of the buffer in front of the queues. There are several, so that the processors do
 // not meet at one mutex. mu guards everything below.
@@ -58,13 +70,19 @@ func (sh *shard) door(size int, valid bool, lim *limits) door {
 		return doorClosed
 	case !valid:
 		return doorInvalid
-	case sh.count() >= lim.shardSpans || sh.bufs[traced].bytes+sh.bufs[metricsOnly].bytes+size > lim.shardBytes:
+	case sh.count() >= lim.shardSpans || sh.size()+size > lim.shardBytes:
 		return doorFull
 	}
 	return doorOpen
 }
 
-func (sh *shard) count() int { return len(sh.bufs[traced].spans) + len(sh.bufs[metricsOnly].spans) }
+func (sh *shard) count() int {
+	return len(sh.bufs[traced].spans) + len(sh.bufs[metricsOnly].spans) + len(sh.bufs[tracersOnly].spans)
+}
+
+func (sh *shard) size() int {
+	return sh.bufs[traced].bytes + sh.bufs[metricsOnly].bytes + sh.bufs[tracersOnly].bytes
+}
 
 // swap takes a lane's spans out and puts the empty spare in their place. The spans go back with
 // giveBack when they have been copied.

@@ -53,6 +53,14 @@ type Result struct {
 	Category string   // ≤ 250 bytes, printable, low cardinality, "" if no rule gives one
 	Tags     []Tag    // of the rule, those with a value, which is ≤ 250 bytes and printable; shared, not to be changed
 	Notes    []string // of the rule, each one safe segment; shared, not to be changed
+
+	Sample *Sampling // of the rule, nil if it leaves that to others; shared, not to be changed
+}
+
+// Sampling is what a rule says of recording its calls.
+type Sampling struct {
+	Share float64 // of the traces that begin with such a call, 0 to 1
+	Final bool    // Share is 0 or 1, of the calls themselves, and nothing else decides about them
 }
 
 // Needs is what the rules of a Set read by name. Who fills in a Call need not look at anything else:
@@ -68,4 +76,6 @@ type Hint struct {
 	Ignore bool // an ignore rule matches: do nothing at all
 	Body   bool // the result may depend on the first key of a JSON body
 	JSON   bool // the result may depend on values of a JSON body, those of Needs.JSONPaths
+
+	Sample *Sampling // as in the Result, if it is certain by now which rule that will be of
 }

@@ -141,6 +141,9 @@ func compileRule(r *Rule, w *wants) (rule, error) {
 	if err != nil {
 		return out, err
 	}
+	if out.sample, err = compileSample(r.Sample); err != nil {
+		return out, err
+	}
 	return out, r.compileTemplates(&out, w)
 }
 
@@ -207,8 +210,8 @@ func checkMethod(m string) error {
 }
 
 func (r *Rule) checkIgnore() error {
-	if r.Key != "" || r.Name != "" || r.Service != "" || r.Action != "" || r.Category != "" || len(r.Tags) > 0 || len(r.Notes) > 0 || r.MaxKeys != 0 {
-		return fmt.Errorf("an ignored call has no key, name, service, action, category, tags or notes; take them out")
+	if r.Key != "" || r.Name != "" || r.Service != "" || r.Action != "" || r.Category != "" || len(r.Tags) > 0 || len(r.Notes) > 0 || r.MaxKeys != 0 || r.Sample != "" {
+		return fmt.Errorf("an ignored call has no key, name, service, action, category, tags, notes or sample; take them out")
 	}
 	return nil
 }

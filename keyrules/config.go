@@ -110,6 +110,10 @@ type Rule struct {
 	// Counters beside the key, KEY.NOTE: templates of one segment each. At most 16.
 	Notes []string `json:"notes,omitempty"`
 
+	// Which of its calls are recorded in traces; all are counted. A share from 0 to 1 of the traces that
+	// begin with such a call; `off` is none of them, and `always` all, whatever anybody else decided.
+	Sample string `json:"sample,omitempty"`
+
 	// The number of different keys that this rule may make; 0 leaves it to the Config's MaxKeys.
 	// Further ones become `_other`.
 	MaxKeys int `json:"max_keys,omitempty"`

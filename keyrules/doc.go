@@ -63,9 +63,11 @@
 //	          | "topic" GLOB | "namespace" GLOB | "form" GLOB               (RPC)
 //	output    = "key" TEMPLATE | "name" TEMPLATE | "service" TEMPLATE | "action" TEMPLATE
 //	          | "category" TEMPLATE | "tag" NAME TEMPLATE | "note" TEMPLATE …
+//	          | "sample" ( SHARE | "off" | "always" )
 //	PATH      = "/" segment { "/" segment }
 //	segment   = WORD | "{" NAME "}" | "{" NAME ":" REGEX "}" | "*" | "**" (the last)
 //	STATUS    = "404" | "5xx"
+//	SHARE     = a number from 0 to 1
 //
 // `span` is another word for name, `rpc_method` for an RPC's method. [Rule.SetHead] and [Rule.Set]
 // read heads and statements, and [Group] what `under` means, so that a parser of files needs to know

@@ -18,6 +18,7 @@ type Explanation struct {
 	Category   string   `json:"category,omitempty"`
 	Tags       []Tag    `json:"tags,omitempty"`
 	Notes      []string `json:"notes,omitempty"`
+	Sample     string   `json:"sample,omitempty"` // what is recorded, as the rule says it
 	Before     []Miss   `json:"before,omitempty"` // the rules that were tried before, in their order
 }
 
@@ -46,7 +47,7 @@ func (s *Set) Explain(c *Call) Explanation {
 	}
 	r := dry.resolve(&f, w.values).result
 	e.Key, e.Span, e.Service, e.Action = r.Key, r.Name, r.Service, r.Action
-	e.Category, e.Tags, e.Notes = r.Category, r.Tags, r.Notes
+	e.Category, e.Tags, e.Notes, e.Sample = r.Category, r.Tags, r.Notes, r.Sample.String()
 	return e
 }
 
@@ -191,6 +192,7 @@ func (e Explanation) String() string {
 			line("tag", t.Name+" = "+t.Value)
 		}
 		line("notes", strings.Join(e.Notes, ", "))
+		line("sample", e.Sample)
 	}
 	for i, m := range e.Before {
 		word := ""

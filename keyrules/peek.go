@@ -10,7 +10,7 @@ func (s *Set) Peek(method, host, path string) Hint {
 // Header. A rule that asks for what only the end of the call tells (its status, its body, headers if
 // Header is nil) may match or not, so an ignore behind it is no reason to ignore the call yet.
 func (s *Set) PeekCall(c *Call) Hint {
-	if !s.ignores && c.Method != "POST" && !(s.reads.body && mayHaveBody(c.Method)) {
+	if !s.ignores && !s.samples && c.Method != "POST" && !(s.reads.body && mayHaveBody(c.Method)) {
 		return Hint{}
 	}
 	f := facts{method: c.Method, host: cut(c.Host)}
@@ -33,5 +33,9 @@ func (s *Set) PeekCall(c *Call) Hint {
 		return Hint{Ignore: q.maybe > number, Body: q.body < number, JSON: q.body < number && s.reads.json}
 	}
 	body := q.body < number || r.wantsBody(&p, f.method)
-	return Hint{Body: body, JSON: (r.json || q.body < number) && s.reads.json && mayHaveBody(f.method)}
+	hint := Hint{Body: body, JSON: (r.json || q.body < number) && s.reads.json && mayHaveBody(f.method)}
+	if q.maybe > number {
+		hint.Sample = r.sample
+	}
+	return hint
 }

@@ -34,6 +34,7 @@ type rule struct {
 	fixed    []Tag // the tags, if all are constant
 	notes    []textTemplate
 	room     *table // the keys that the rule may make, nil for no limit of its own
+	sample   *Sampling
 
 	route bool // it is a line of a route table
 }

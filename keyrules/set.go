@@ -17,9 +17,12 @@ type Set struct {
 	routes  []rule     // the lines of route tables
 	table   *httpIndex // of routes, nil without any
 	ignores bool       // there is an ignore, so Peek must look at every request
+	samples bool       // there is a rule for HTTP that says what is recorded, so it must too
 	needs   []need
-	methods map[string]string
-	reads   reads
+
+	samplesRPC bool // there is one for RPC
+	methods    map[string]string
+	reads      reads
 
 	out   *tables
 	dry   bool // an explanation: rules' own tables are not touched
@@ -82,7 +85,7 @@ func (s *Set) resolve(f *facts, values []string) (a answered) {
 	key, ok := s.key(&w)
 	name := s.name(&w)
 	a.result = Result{Key: key, Name: name, Service: service, Action: action, Rule: w.rule.position,
-		Category: s.category(&w), Tags: w.tags(), Notes: s.notes(&w)}
+		Category: s.category(&w), Tags: w.tags(), Notes: s.notes(&w), Sample: w.rule.sample}
 	a.overflow = !ok
 	if w.rule == &fallback {
 		a.seen = s.out.seen.of(f, &a.result)
@@ -254,5 +257,7 @@ func (s *Set) reserve() {
 			s.out.names.reserve(text)
 		}
 		s.ignores = s.ignores || r.ignore
+		s.samples = s.samples || r.sample != nil && r.kind != RPC
+		s.samplesRPC = s.samplesRPC || r.sample != nil && r.kind == RPC
 	}
 }

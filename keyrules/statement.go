@@ -26,7 +26,7 @@ var (
 
 	matcherWords = []string{"method", "path", "host", "status", "header", "json", "rpc", "http", "exchange",
 		"routing_key", "queue", "topic", "namespace", "rpc_method", "form"}
-	outputStatements = []string{"name", "span", "service", "action", "category", "tag", "note"}
+	outputStatements = []string{"name", "span", "service", "action", "category", "tag", "note", "sample"}
 )
 
 // words returns the statements that the rule, as far as it is written, may hold.
@@ -151,7 +151,7 @@ func (r *Rule) fieldOf(word string) *string {
 	return map[string]*string{
 		"path": &r.Path, "host": &r.Host, "exchange": &r.Exchange, "routing_key": &r.RoutingKey, "queue": &r.Queue,
 		"topic": &r.Topic, "namespace": &r.Namespace, "rpc_method": &r.RPCMethod,
-		"form": &r.Form, "json": &r.JSON, "category": &r.Category,
+		"form": &r.Form, "json": &r.JSON, "category": &r.Category, "sample": &r.Sample,
 		"key": &r.Key, "name": &r.Name, "span": &r.Name, "service": &r.Service, "action": &r.Action,
 	}[word]
 }

@@ -1,6 +1,9 @@
 package span
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 const hexDigits = "0123456789abcdef"
 
@@ -72,4 +75,15 @@ func unhex(c byte) (byte, bool) {
 		return c - 'A' + 10, true
 	}
 	return 0, false
+}
+
+// Mix folds two words into one in which every bit depends on all of theirs. All calltaps sample by it, so it never changes.
+func Mix(a, b uint64) uint64 {
+	hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, b^0xd6e8feb86659fd93)
+	x := hi ^ lo ^ a ^ bits.RotateLeft64(b, 32)
+	x ^= x >> 32
+	x *= 0xd6e8feb86659fd93
+	x ^= x >> 32
+	x *= 0xd6e8feb86659fd93
+	return x ^ x>>32
 }

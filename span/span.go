@@ -69,6 +69,8 @@ type Span struct {
 	Debug    bool
 	Echo     bool   // the other side of the same call gives a span of the same key, which counts the call
 	Sampled  bool   // false: counts in metrics only, is sent to no tracer
+	Counted  bool   // metrics have had it: it is for tracers alone
+	Settled  bool   // Sampled is final: what becomes of the rest of its trace does not change it
 	Error    string // "" is success; else the Zipkin tag "error": a short class, never a message
 	Start    int64  // Unix time, microseconds; always > 0
 	Duration int64  // microseconds; 0 is unknown (an unfinished or one-way span)

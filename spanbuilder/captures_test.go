@@ -64,7 +64,7 @@ func checkShape(t *testing.T, all spans) {
 func TestABootIsOneTraceBelowItsHTTPRequest(t *testing.T) {
 	const global = "req-8618abd6-25f9-443d-a023-040661f408ff"
 	tracer := newTracer(t, nil)
-	http := tracer.StartServer(Context{}, false, global, true, "nova-api")
+	http := tracer.StartServer(Context{}, false, global, true, "nova-api", tracer.Head)
 	all, stats := replay(t, tracer, PairerOptions{}, capture(t, "boot1"))
 	checkShape(t, all)
 	require.Len(t, all, 32, "13 calls and 3 casts, two spans each")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 )
 
@@ -71,7 +72,7 @@ func FuzzObserve(f *testing.F) {
 }
 
 func newFuzzTracer() *Tracer {
-	t := &Tracer{Ratio: 0.5, Link: LinkOpenStack, Links: NewLinks(1), HasSources: true}
+	t := &Tracer{Head: sampling.Head{Share: 0.5}, Link: LinkOpenStack, Links: NewLinks(1), HasSources: true}
 	t.Links.Put(span.TraceID{Low: 1}, Entry{ID: 9, Service: "api"})
 	return t
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 )
 
@@ -31,7 +32,7 @@ func (k *nothing) Offer(*span.Span) { k.n++ }
 func newTracer(t testing.TB, sink Sink) *Tracer {
 	rules, err := keyrules.Compile(keyrules.Config{})
 	require.NoError(t, err)
-	return &Tracer{Rules: rules, Ratio: 1, Link: LinkOpenStack, Links: NewLinks(0), Sink: sink, HasSources: true}
+	return &Tracer{Rules: rules, Head: sampling.All, Link: LinkOpenStack, Links: NewLinks(0), Sink: sink, HasSources: true}
 }
 
 // record is a line of testdata/*.jsonl.

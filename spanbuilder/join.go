@@ -52,7 +52,9 @@ func (p *Pairer) emit(t *Tracer) {
 
 // offer gives a span to the sink, as one of home's.
 func (p *Pairer) offer(t *Tracer, home *trace, s *span.Span, nameless side) {
-	s.TraceID, s.Sampled, s.Debug = home.as(), home.sampled, home.debug
+	if s.TraceID = home.as(); !s.Settled {
+		s.Sampled, s.Debug = home.sampled, home.debug
+	}
 	if home.join != nil {
 		home.join.entry.complete(s, nameless)
 	}

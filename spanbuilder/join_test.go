@@ -59,7 +59,7 @@ func TestABootWithoutAGlobalIDJoinsItsHTTPRequestByTheResponse(t *testing.T) {
 		for ; len(events) > 0 && events[0].time <= until; events = events[1:] {
 			e := events[0]
 			if !e.end {
-				servers[e.n] = tracer.StartServer(Context{}, false, "", false, "nova-api")
+				servers[e.n] = tracer.StartServer(Context{}, false, "", false, "nova-api", tracer.Head)
 			} else {
 				tracer.LinkResponse(e.id, servers[e.n], "nova-api")
 			}
@@ -98,8 +98,8 @@ func TestACallThatItsHTTPRequestWaitsForJoinsItAll(t *testing.T) {
 	for name, ratio := range map[string]float64{"sampled": 1, "not sampled": 0} {
 		t.Run(name, func(t *testing.T) {
 			tracer, sink := newTracer(t, nil), &kept{}
-			tracer.Sink, tracer.Ratio = sink, ratio
-			http := tracer.StartServer(Context{}, false, "", false, "nova-api")
+			tracer.Sink, tracer.Head.Share = sink, ratio
+			http := tracer.StartServer(Context{}, false, "", false, "nova-api", tracer.Head)
 			p := NewPairer(PairerOptions{})
 			in := call4(callID)
 			for i := range in {
@@ -134,7 +134,7 @@ func TestACallThatItsHTTPRequestWaitsForJoinsItAll(t *testing.T) {
 func TestWhatNoResponseExplainsIsEmittedAllTheSame(t *testing.T) {
 	tracer, sink := newTracer(t, nil), &kept{}
 	tracer.Sink = sink
-	tracer.StartServer(Context{}, false, "", false, "nova-api") // of another request
+	tracer.StartServer(Context{}, false, "", false, "nova-api", tracer.Head) // of another request
 	p := NewPairer(PairerOptions{})
 	in := call4(callID)
 	for i := range in {
@@ -158,7 +158,7 @@ func TestNothingIsHeldThatNoResponseCanExplain(t *testing.T) {
 	} {
 		tracer, sink := newTracer(t, nil), &kept{}
 		tracer.Sink = sink
-		tracer.StartServer(Context{}, false, "", false, "nova-api")
+		tracer.StartServer(Context{}, false, "", false, "nova-api", tracer.Head)
 		p := NewPairer(PairerOptions{})
 		in := call4(callID)
 		for i := range in {
@@ -172,7 +172,7 @@ func TestNothingIsHeldThatNoResponseCanExplain(t *testing.T) {
 func TestAFloodOfTracesThatAwaitTheirResponseIsBounded(t *testing.T) {
 	tracer, sink := newTracer(t, nil), &nothing{}
 	tracer.Sink = sink
-	tracer.StartServer(Context{}, false, "", false, "nova-api")
+	tracer.StartServer(Context{}, false, "", false, "nova-api", tracer.Head)
 	p := NewPairer(PairerOptions{})
 	const n = maxAwaited
 	for i := range n {

@@ -151,7 +151,8 @@ func (p *Pairer) adopt(m *Message, ctx *context, sender processRef) (*trace, ori
 
 func (p *Pairer) decide(t *Tracer, m *Message, id span.TraceID, user bool) place {
 	d := m.Context.Decision
-	return place{trace: id, sampled: sampled(id, d, t.Ratio), debug: d == Debug, user: user}
+	taken := decided(id, d, t.headOf(p, m))
+	return place{trace: id, sampled: taken, debug: taken && d == Debug, user: user}
 }
 
 // traceOf returns the trace at that place, made if need be.

@@ -113,8 +113,8 @@ func TestARulesServiceIsTheReceivers(t *testing.T) {
 func TestTheHTTPSpansDecisionHoldsForItsCalls(t *testing.T) {
 	for _, decision := range []Decision{Accept, Deny} {
 		tracer := newTracer(t, nil)
-		tracer.Ratio = 0.5
-		http := tracer.StartServer(Context{Decision: decision}, true, "", false, "nova-api")
+		tracer.Head.Share = 0.5
+		http := tracer.StartServer(Context{Decision: decision}, true, "", false, "nova-api", tracer.Head)
 		in := call4(callID)
 		for i := range 2 {
 			in[i].GlobalRequestID = string(AppendRequestID(nil, http.TraceID))

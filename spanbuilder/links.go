@@ -102,6 +102,19 @@ func (l *Links) Put(t span.TraceID, e Entry) {
 	shard.mu.Unlock()
 }
 
+// Keep says that a trace is recorded after all.
+func (l *Links) Keep(t span.TraceID) {
+	if l == nil || t.IsZero() {
+		return
+	}
+	shard, at, tag := l.place(t)
+	shard.mu.Lock()
+	if s := shard.sets[at].slot(t, tag); s != nil {
+		s.sampled = true
+	}
+	shard.mu.Unlock()
+}
+
 // used reports whether any HTTP request was seen by this process.
 func (l *Links) used() bool { return l != nil && l.filled.Load() }
 

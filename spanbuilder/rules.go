@@ -13,6 +13,7 @@ type label struct {
 	key, name, service string // service: "" if no rule gives it
 	ignore             bool
 	extra              *extra // nil for most rules
+	sample             *keyrules.Sampling
 }
 
 // labelCache gives calls that are alike the same *label, in the manner of routeCache.
@@ -45,6 +46,7 @@ func (c *labelCache) get(t *Tracer, r *route, queue, fault string) *label {
 	}
 	l := &label{
 		route: r, asked: true, queue: queue, key: res.Key, name: res.Name, service: res.Service, ignore: res.Ignore, extra: extraOf(&res),
+		sample: res.Sample,
 	}
 	if l.service == r.topic {
 		l.service = "" // no rule's, but what was told
@@ -68,6 +70,12 @@ var formNames = [...]string{
 }
 
 func (t *Tracer) resolve(r *route, queue, fault string) keyrules.Result {
+	facts := rpcCall(r, queue, fault)
+	return t.Rules.Resolve(&facts)
+}
+
+// rpcCall is what rules may know of an RPC.
+func rpcCall(r *route, queue, fault string) keyrules.Call {
 	facts := keyrules.Call{
 		Kind: keyrules.RPC, Service: r.topic,
 		Exchange: r.exchange, RoutingKey: r.routingKey, Queue: queue, Topic: r.topic,
@@ -76,7 +84,7 @@ func (t *Tracer) resolve(r *route, queue, fault string) keyrules.Result {
 	if r.args != "" {
 		facts.RPCArg = r.args.Get
 	}
-	return t.Rules.Resolve(&facts)
+	return facts
 }
 
 func extraOf(res *keyrules.Result) *extra {

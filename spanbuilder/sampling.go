@@ -1,34 +1,41 @@
 package spanbuilder
 
 import (
-	"math/bits"
-
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 )
 
-// sampled decides whether a trace is sent to tracers: as the caller decided, else by ratio. The
-// ratio is of a hash of the trace id, so that every calltap with the same ratio decides alike. It is a hash, because
-// trace ids that clients make from a clock and a network card (UUID version 1) differ in few bits.
-func sampled(t span.TraceID, d Decision, ratio float64) bool {
-	switch d {
-	case Deny:
-		return false
-	case Accept, Debug:
-		return true
+// decided is whether a trace is recorded: as its caller decided, else by the head.
+func decided(id span.TraceID, d Decision, by sampling.Head) bool {
+	if !by.Alone && !by.Final {
+		switch d {
+		case Deny:
+			return false
+		case Accept, Debug:
+			return true
+		}
 	}
-	if ratio >= 1 {
-		return true
-	}
-	return float64(mix(t.High, t.Low)>>11) < ratio*(1<<53)
+	return by.Takes(id)
 }
 
-// mix folds two words into one in which every bit depends on all of theirs.
-func mix(a, b uint64) uint64 {
-	hi, lo := bits.Mul64(a^0x9e3779b97f4a7c15, b^0xd6e8feb86659fd93)
-	x := hi ^ lo ^ a ^ bits.RotateLeft64(b, 32)
-	x ^= x >> 32
-	x *= 0xd6e8feb86659fd93
-	x ^= x >> 32
-	x *= 0xd6e8feb86659fd93
-	return x ^ x>>32
+// decide says whether the span is recorded.
+func (s *Server) decide(d Decision, by sampling.Head) {
+	s.Sampled = decided(s.TraceID, d, by)
+	s.Debug = s.Sampled && d == Debug
+	s.Own = !by.Final && (d == Defer || by.Alone)
 }
+
+// headOf is how the trace is decided that begins with a message: by the share of that message's rule, if it has one. What a rule says of
+// its calls alone, start applies.
+func (t *Tracer) headOf(p *Pairer, m *Message) sampling.Head {
+	if t.Rules == nil || !t.Rules.Samples() {
+		return t.Head
+	}
+	facts := rpcCall(p.routes.get(m), "", "")
+	if rule := t.Rules.Sampling(&facts); rule != nil {
+		return t.Head.Ruled(rule.Share, false)
+	}
+	return t.Head
+}
+
+func mix(a, b uint64) uint64 { return span.Mix(a, b) }

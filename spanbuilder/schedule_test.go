@@ -158,7 +158,7 @@ func TestAnyScheduleWithLossesStaysWithinItsBounds(t *testing.T) {
 		tracer, sink := newTracer(t, nil), &kept{}
 		tracer.Sink = sink
 		if seed%2 == 0 {
-			tracer.StartServer(Context{}, false, "", false, "api") // so that spans are held for its response
+			tracer.StartServer(Context{}, false, "", false, "api", tracer.Head) // so that spans are held for its response
 		}
 		p := NewPairer(PairerOptions{MaxOpen: limit, MaxProcesses: limit, Identify: identified(w.messages, w.facts)})
 		var last int64

@@ -3,6 +3,7 @@ package spanbuilder
 import (
 	"math/rand/v2"
 
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 )
 
@@ -14,6 +15,7 @@ type Server struct {
 	Sampled bool
 	Debug   bool
 	Linked  bool // Parent came from X-OpenStack-Request-ID
+	Own     bool // Sampled was decided here, neither by the caller nor before
 }
 
 // StartServer gives an HTTP request its place: in the trace of its headers (in, if inFound), else,
@@ -21,8 +23,10 @@ type Server struct {
 // remembers the span in Links, so that RPC of the same trace can hang below it. service is the
 // name of the site, kept for labelling the callers of RPC.
 //
+// by decides whether a new trace is recorded, and what the caller's decision counts.
+//
 // With LinkOpenStack the caller sends AppendRequestID(TraceID) on, unless the client sent a valid id of its own.
-func (t *Tracer) StartServer(in Context, inFound bool, requestID string, requestIDFound bool, service string) Server {
+func (t *Tracer) StartServer(in Context, inFound bool, requestID string, requestIDFound bool, service string, by sampling.Head) Server {
 	var named span.TraceID // by the request id
 	if t.Link == LinkOpenStack && requestIDFound {
 		named, _ = ParseRequestID(requestID)
@@ -37,9 +41,9 @@ func (t *Tracer) StartServer(in Context, inFound bool, requestID string, request
 		if in.SpanID == 0 {
 			s.ID = rootID(in.TraceID)
 		}
-		s.decide(in.Decision, t.Ratio)
+		s.decide(in.Decision, by)
 	case !named.IsZero():
-		s = t.joinNamed(named, in.Decision)
+		s = t.joinNamed(named, in.Decision, by)
 	default:
 		id := span.TraceID{High: rand.Uint64(), Low: rand.Uint64()}
 		if t.Link == LinkOpenStack {
@@ -47,7 +51,7 @@ func (t *Tracer) StartServer(in Context, inFound bool, requestID string, request
 		}
 		s = Server{TraceID: nonZero(id)}
 		s.ID = rootID(s.TraceID)
-		s.decide(in.Decision, t.Ratio)
+		s.decide(in.Decision, by)
 	}
 	if t.Link != LinkNone || t.HasSources {
 		t.remember(s, named, service)
@@ -58,11 +62,11 @@ func (t *Tracer) StartServer(in Context, inFound bool, requestID string, request
 // joinNamed places a request by its X-OpenStack-Request-ID. Three callers send one: a service behind a
 // calltap, whose entry span is remembered here or, from another process, known by the bits of mint; and
 // a client of its own accord, which makes this span the root.
-func (t *Tracer) joinNamed(named span.TraceID, d Decision) Server {
+func (t *Tracer) joinNamed(named span.TraceID, d Decision, by sampling.Head) Server {
 	s := Server{TraceID: named, ID: newID()}
 	if e, ok := t.Links.Get(named); ok {
 		s.TraceID, s.Parent, s.Linked = e.TraceID, e.ID, true
-		if d == Defer {
+		if !by.Final && (d == Defer || by.Alone) {
 			s.Sampled = e.Sampled
 			return s
 		}
@@ -71,7 +75,7 @@ func (t *Tracer) joinNamed(named span.TraceID, d Decision) Server {
 	} else {
 		s.ID = rootID(named)
 	}
-	s.decide(d, t.Ratio)
+	s.decide(d, by)
 	return s
 }
 
@@ -84,20 +88,12 @@ func (t *Tracer) remember(s Server, named span.TraceID, service string) {
 	}
 }
 
-// Chosen reports whether a share of all traces, from 0 to 1, has that one in it. All calltaps agree on it.
-func Chosen(t span.TraceID, share float64) bool { return sampled(t, Defer, share) }
-
 // LinkResponse remembers s under the request id that its response shows, X-OpenStack-Request-ID or the like: RPC that
 // tells only that id belongs to it. Anything else than an id is ignored. It does not allocate.
 func (t *Tracer) LinkResponse(requestID string, s Server, service string) {
 	if id, ok := ParseRequestID(requestID); ok && id != s.TraceID {
 		t.Links.Put(id, Entry{TraceID: s.TraceID, ID: s.ID, Sampled: s.Sampled, Service: service})
 	}
-}
-
-func (s *Server) decide(d Decision, ratio float64) {
-	s.Sampled = sampled(s.TraceID, d, ratio)
-	s.Debug = d == Debug
 }
 
 // rootID is the span id of a trace's root: the low 64 bits of the trace id, so that who knows the trace knows

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 )
 
@@ -18,9 +19,9 @@ func uuidOf(t *testing.T, requestID string) span.TraceID {
 }
 
 func TestANewTraceHasItsRootInItsID(t *testing.T) {
-	tr := &Tracer{Ratio: 1, Links: NewLinks(0)}
-	a := tr.StartServer(Context{}, false, "", false, "api")
-	b := tr.StartServer(Context{}, false, "", false, "api")
+	tr := &Tracer{Head: sampling.All, Links: NewLinks(0)}
+	a := tr.StartServer(Context{}, false, "", false, "api", tr.Head)
+	b := tr.StartServer(Context{}, false, "", false, "api", tr.Head)
 	require.NotEqual(t, a.TraceID, b.TraceID)
 	require.Equal(t, span.ID(a.TraceID.Low), a.ID)
 	require.Zero(t, a.Parent)
@@ -31,9 +32,9 @@ func TestANewTraceHasItsRootInItsID(t *testing.T) {
 }
 
 func TestTraceHeadersAreContinued(t *testing.T) {
-	tr := &Tracer{Ratio: 0, Links: NewLinks(0), HasSources: true}
+	tr := &Tracer{Head: sampling.Head{}, Links: NewLinks(0), HasSources: true}
 	in := Context{TraceID: id64, SpanID: idSpan, Decision: Debug}
-	s := tr.StartServer(in, true, clientsOwn, true, "api")
+	s := tr.StartServer(in, true, clientsOwn, true, "api", tr.Head)
 	require.Equal(t, id64, s.TraceID)
 	require.Equal(t, idSpan, s.Parent)
 	require.NotZero(t, s.ID)
@@ -43,32 +44,32 @@ func TestTraceHeadersAreContinued(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, Entry{TraceID: id64, ID: s.ID, Sampled: true, Service: "api"}, e)
 
-	s = tr.StartServer(in, false, "", false, "api")
+	s = tr.StartServer(in, false, "", false, "api", tr.Head)
 	require.NotEqual(t, id64, s.TraceID, "not found means not trusted")
 }
 
-func TestADecisionAloneBeatsTheRatio(t *testing.T) {
-	all := &Tracer{Ratio: 1}
-	require.False(t, all.StartServer(Context{Decision: Deny}, true, "", false, "").Sampled)
-	none := &Tracer{Ratio: 0}
-	require.False(t, none.StartServer(Context{}, false, "", false, "").Sampled)
-	s := none.StartServer(Context{Decision: Accept}, true, "", false, "")
+func TestADecisionAloneBeatsTheShare(t *testing.T) {
+	all := &Tracer{Head: sampling.All}
+	require.False(t, all.StartServer(Context{Decision: Deny}, true, "", false, "", all.Head).Sampled)
+	none := &Tracer{Head: sampling.Head{}}
+	require.False(t, none.StartServer(Context{}, false, "", false, "", none.Head).Sampled)
+	s := none.StartServer(Context{Decision: Accept}, true, "", false, "", none.Head)
 	require.True(t, s.Sampled)
 	require.False(t, s.Debug)
-	require.True(t, none.StartServer(Context{Decision: Debug}, true, "", false, "").Debug)
+	require.True(t, none.StartServer(Context{Decision: Debug}, true, "", false, "", none.Head).Debug)
 }
 
 // The outer calltap mints, the inner one in another process must find its parent with no state at all.
 func TestAMintedRequestIDTellsTheInnerHopItsParent(t *testing.T) {
-	outer := &Tracer{Ratio: 0.5, Link: LinkOpenStack, Links: NewLinks(0)}
+	outer := &Tracer{Head: sampling.Head{Share: 0.5}, Link: LinkOpenStack, Links: NewLinks(0)}
 	for range 100 {
-		o := outer.StartServer(Context{}, false, "", false, "nova-api")
+		o := outer.StartServer(Context{}, false, "", false, "nova-api", outer.Head)
 		id := string(AppendRequestID(nil, o.TraceID))
 		require.Equal(t, byte('8'), id[18], "UUID version")
 		require.Contains(t, "89ab", id[23:24], "UUID variant")
 
-		elsewhere := &Tracer{Ratio: 0.5, Link: LinkOpenStack, Links: NewLinks(0)}
-		i := elsewhere.StartServer(Context{}, false, id, true, "glance-api")
+		elsewhere := &Tracer{Head: sampling.Head{Share: 0.5}, Link: LinkOpenStack, Links: NewLinks(0)}
+		i := elsewhere.StartServer(Context{}, false, id, true, "glance-api", elsewhere.Head)
 		require.Equal(t, o.TraceID, i.TraceID)
 		require.Equal(t, o.ID, i.Parent)
 		require.NotEqual(t, o.ID, i.ID)
@@ -78,14 +79,14 @@ func TestAMintedRequestIDTellsTheInnerHopItsParent(t *testing.T) {
 }
 
 func TestAClientsOwnRequestIDNamesTheTrace(t *testing.T) {
-	tr := &Tracer{Ratio: 1, Link: LinkOpenStack, Links: NewLinks(0)}
-	first := tr.StartServer(Context{}, false, clientsOwn, true, "nova-api")
+	tr := &Tracer{Head: sampling.All, Link: LinkOpenStack, Links: NewLinks(0)}
+	first := tr.StartServer(Context{}, false, clientsOwn, true, "nova-api", tr.Head)
 	require.Equal(t, uuidOf(t, clientsOwn), first.TraceID)
 	require.Equal(t, span.ID(first.TraceID.Low), first.ID)
 	require.Zero(t, first.Parent)
 	require.False(t, first.Linked)
 
-	second := tr.StartServer(Context{}, false, clientsOwn, true, "glance-api")
+	second := tr.StartServer(Context{}, false, clientsOwn, true, "glance-api", tr.Head)
 	require.Equal(t, first.TraceID, second.TraceID)
 	require.Equal(t, first.ID, second.Parent)
 	require.True(t, second.Linked)
@@ -96,23 +97,23 @@ func TestAClientsOwnRequestIDNamesTheTrace(t *testing.T) {
 }
 
 func TestABadRequestIDIsNoLink(t *testing.T) {
-	tr := &Tracer{Ratio: 1, Link: LinkOpenStack, Links: NewLinks(0)}
-	s := tr.StartServer(Context{}, false, "not-a-valid-id", true, "api")
+	tr := &Tracer{Head: sampling.All, Link: LinkOpenStack, Links: NewLinks(0)}
+	s := tr.StartServer(Context{}, false, "not-a-valid-id", true, "api", tr.Head)
 	require.False(t, s.Linked)
 	require.True(t, minted(s.TraceID))
 
-	plain := &Tracer{Ratio: 1, Links: NewLinks(0)}
-	s = plain.StartServer(Context{}, false, clientsOwn, true, "api")
+	plain := &Tracer{Head: sampling.All, Links: NewLinks(0)}
+	s = plain.StartServer(Context{}, false, clientsOwn, true, "api", plain.Head)
 	require.NotEqual(t, uuidOf(t, clientsOwn), s.TraceID, "without link openstack the header means nothing")
 }
 
 // A client with both gets its trace by the headers, while RPC comes back with the request id.
 func TestTraceHeadersAndRequestIDThatDisagreeAreOneTrace(t *testing.T) {
-	tr := &Tracer{Ratio: 1, Link: LinkOpenStack, Links: NewLinks(0)}
+	tr := &Tracer{Head: sampling.All, Link: LinkOpenStack, Links: NewLinks(0)}
 	in := Context{TraceID: id64, SpanID: idSpan, Decision: Accept}
-	s := tr.StartServer(in, true, clientsOwn, true, "nova-api")
+	s := tr.StartServer(in, true, clientsOwn, true, "nova-api", tr.Head)
 	require.Equal(t, id64, s.TraceID)
-	inner := tr.StartServer(Context{}, false, clientsOwn, true, "glance-api")
+	inner := tr.StartServer(Context{}, false, clientsOwn, true, "glance-api", tr.Head)
 	require.Equal(t, id64, inner.TraceID)
 	require.Equal(t, s.ID, inner.Parent)
 }
@@ -122,14 +123,14 @@ func TestSamplingIsTheSameEverywhereAndOfTheRightSize(t *testing.T) {
 	yes := 0
 	for i := range uint64(n) {
 		id := span.TraceID{High: i, Low: 0x8000_0000_0000_0001} // poor ids, as a clock and a card give
-		if sampled(id, Defer, 0.1) {
+		if sampling.Chosen(id, 0.1) {
 			yes++
-			require.True(t, sampled(id, Defer, 0.2), "a higher ratio keeps what a lower keeps")
+			require.True(t, sampling.Chosen(id, 0.2), "a higher ratio keeps what a lower keeps")
 		}
 	}
 	require.InDelta(t, n/10, yes, n/100)
-	require.True(t, sampled(span.TraceID{Low: 1}, Defer, 1))
-	require.False(t, sampled(span.TraceID{Low: 1}, Defer, 0))
+	require.True(t, sampling.Chosen(span.TraceID{Low: 1}, 1))
+	require.False(t, sampling.Chosen(span.TraceID{Low: 1}, 0))
 }
 
 func TestLinksForgetsTheOldestOnly(t *testing.T) {

@@ -257,6 +257,9 @@ func (p *Pairer) oneWaySpan(m *Message, l *label, c *cast, r *route) (*span.Span
 // start clears p.out for the next span and gives it room for its slices, in one allocation.
 func (p *Pairer) start(l *label, home *trace) (*span.Span, *room) {
 	p.out = span.Span{Name: l.name, Key: l.key}
+	if l.sample != nil && l.sample.Final {
+		p.out.Settled, p.out.Sampled = true, l.sample.Share > 0
+	}
 	p.extra, p.home, p.nameless = l.extra, home, neither
 	return &p.out, new(room)
 }

@@ -2,6 +2,7 @@ package spanbuilder
 
 import (
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 )
 
@@ -23,7 +24,7 @@ const (
 // a reload makes a new one. The HTTP handler and the sources share it.
 type Tracer struct {
 	Rules *keyrules.Set
-	Ratio float64 // 0..1, decided on the trace id so that both sides agree without talking
+	Head  sampling.Head // decides about traces that RPC begins; each site has its own for its requests
 	Link  Link
 	Links *Links // the HTTP spans that RPC may hang below; outlives reloads; nil is an empty table
 	Sink  Sink

@@ -134,7 +134,7 @@ func TestOfWorksOfOneNameTheSendersOwnIsTheParent(t *testing.T) {
 // osprofiler's ids name a trace of its own. If an HTTP request entered by the global id, that is where the call belongs.
 func TestATraceThatNoRequestEnteredByYieldsToOneThatDid(t *testing.T) {
 	tracer := newTracer(t, nil)
-	http := tracer.StartServer(Context{}, false, "", false, "nova-api")
+	http := tracer.StartServer(Context{}, false, "", false, "nova-api", tracer.Head)
 	in := call4(callID)
 	for i := range 2 {
 		in[i].GlobalRequestID = string(AppendRequestID(nil, http.TraceID))
