@@ -12,6 +12,7 @@ import (
 
 	"github.com/calltap/calltap/emit"
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
 )
@@ -107,6 +108,6 @@ func testState(t testing.TB, sink *emit.Pipeline, keys keyrules.Config, link spa
 		t.Fatal(err)
 	}
 	st := &state{logger: zap.NewNop(), shared: &shared{links: spanbuilder.NewLinks(0)}, pipeline: &pipeline{Pipeline: sink}}
-	st.tracer = &spanbuilder.Tracer{Rules: rules, Ratio: 1, Link: link, Links: st.links, Sink: sink}
+	st.tracer = &spanbuilder.Tracer{Rules: rules, Head: sampling.All, Link: link, Links: st.links, Sink: sink}
 	return st
 }

@@ -11,24 +11,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/calltap/calltap/control"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
-	"github.com/calltap/calltap/spanbuilder"
 )
-
-// controlled lets what an operator switched go before the configuration, and before a caller's decision if only some
-// requests are to be traced.
-func (q *request) controlled(caller spanbuilder.Decision) {
-	now := q.handler.state.control.Now()
-	if now == nil {
-		return
-	}
-	share, final, ok := now.Share(serviceName(q.service), q.method, q.path)
-	if !ok || caller != spanbuilder.Defer && !final {
-		return
-	}
-	q.server.Sampled = spanbuilder.Chosen(q.server.TraceID, share)
-	q.server.Debug = q.server.Debug && q.server.Sampled
-}
 
 // keyControl applies what was switched for a key, which is known at the end.
 func (st *state) keyControl(site, key string, id span.TraceID, sampled bool) (_, off bool) {
@@ -38,7 +23,7 @@ func (st *state) keyControl(site, key string, id span.TraceID, sampled bool) (_,
 	}
 	share, off, ok := now.Key(site, key)
 	if ok {
-		sampled = sampled && spanbuilder.Chosen(id, share)
+		sampled = sampled && sampling.Chosen(id, share)
 	}
 	return sampled, off
 }
@@ -50,24 +35,27 @@ type controlledSink struct{ *state }
 func (c controlledSink) Offer(s *span.Span) {
 	now := c.control.Now()
 	if now == nil {
-		c.pipeline.Offer(s)
+		c.record(s)
 		return
 	}
 	site := s.Local.Service
 	if now.Off(site) {
 		return
 	}
-	sampled, off := c.keyControl(site, s.Key, s.TraceID, s.Sampled)
+	chosen, off := c.keyControl(site, s.Key, s.TraceID, true)
 	if off {
 		return
 	}
-	if share, _, ok := now.Share(site, "", ""); ok {
-		e, http := c.links.Get(s.TraceID) // RPC goes with its request
-		sampled = sampled && (http && e.Sampled || !http && spanbuilder.Chosen(s.TraceID, share))
-	}
 	changed := *s
-	changed.Sampled = sampled
-	c.pipeline.Offer(&changed)
+	if share, final, ok := now.Share(site, "", ""); ok && !s.Settled {
+		e, http := c.links.Get(s.TraceID) // RPC goes with its request
+		changed.Sampled = http && e.Sampled || !http && sampling.Chosen(s.TraceID, share)
+		changed.Settled = final
+	}
+	if !chosen {
+		changed.Sampled, changed.Settled = false, true
+	}
+	c.record(&changed)
 }
 
 // maxControl bounds a POST.

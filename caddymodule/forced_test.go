@@ -47,7 +47,7 @@ func TestAValidTriggerForcesTheTrace(t *testing.T) {
 		c := &capture{}
 		p := emit.New(emit.Options{}, c)
 		st := testState(t, p, keyrules.Config{}, spanbuilder.LinkNone)
-		st.tracer.Ratio = 0
+		st.tracer.Head.Share = 0
 		st.trigger, err = newChecker(&Trigger{OSProfiler: []string{"{env.PROFILER_KEY}"}, Keys: []string{"{env.TRIGGER_KEY}"}}, caddy.NewReplacer(), &triggerGuard)
 		require.NoError(t, err)
 		before := triggerGuard.Counts[x.verdict].Load()
