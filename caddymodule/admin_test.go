@@ -50,7 +50,7 @@ func TestStatusHoldsTheBooksAndNoSecret(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(body), &s))
 	require.Equal(t, s.Pipeline.Accepted, s.Pipeline.Emitted+s.Pipeline.Queued+sum(s.Pipeline.Dropped))
 	require.Len(t, s.Pipeline.Emitters, 3)
-	require.Equal(t, map[string]int64{"length": 20}, s.HTTP.HeaderFaults)
+	require.Equal(t, map[string]map[string]int64{"b3": {"length": 20}}, s.HTTP.HeaderFaults)
 	require.Equal(t, "fake", s.Sources[0].Source)
 	require.Equal(t, map[string]any{"state": "seeing nothing"}, s.Sources[0].Status)
 	require.Equal(t, 0.5, s.Settings.Sample)

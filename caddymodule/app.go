@@ -43,6 +43,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if st.trigger, err = newChecker(a.Trigger, caddy.NewReplacer(), &st.shared.guard); err != nil {
 		return err
 	}
+	if err := checkProfiler(a.Extract, st.trigger); err != nil {
+		return err
+	}
 	// each configuration has a registry of its own, so nothing needs to be taken out of it again
 	if err := ctx.GetMetricsRegistry().Register(stats.New(st.pipeline.Status)); err != nil {
 		return fmt.Errorf("registering the metrics: %w", err)
@@ -50,9 +53,13 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.loadSources(ctx); err != nil {
 		return err
 	}
+	if st.keep, err = newKeep(&a.Tracing); err != nil {
+		return err
+	}
+	st.keeps = st.keep != nil
 	st.tracer = &spanbuilder.Tracer{
 		Rules:      rules,
-		Ratio:      a.sample(),
+		Head:       newHead(&a.Tracing),
 		Link:       link,
 		Links:      st.shared.links,
 		Sink:       controlledSink{st},

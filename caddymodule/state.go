@@ -11,6 +11,7 @@ import (
 
 	"github.com/calltap/calltap/control"
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/spanbuilder"
 	"github.com/calltap/calltap/trigger"
 )
@@ -43,6 +44,8 @@ type state struct {
 	trigger  *trigger.Checker // nil: none is configured
 	sources  []namedSource
 	requests inFlight
+	keep     *sampling.Keep // the app's, for RPC; nil: nothing is kept for how it ended
+	keeps    bool           // something is, here or at a site
 	started  bool
 
 	pipeline *pipeline
@@ -71,11 +74,12 @@ type namedSource struct {
 type shared struct {
 	links        *spanbuilder.Links
 	control      control.Table // what an operator changed since the start
+	holder       sampling.Holder
 	guard        trigger.Guard
 	rejected     rejections
 	faults       atomic.Int64 // panics of our own that requests survived
 	untrusted    atomic.Int64 // trace headers of peers that are not believed
-	headerFaults [spanbuilder.NumFaults]atomic.Int64
+	headerFaults headerFaults
 }
 
 // Destruct implements caddy.Destructor.

@@ -6,7 +6,7 @@ import (
 	"github.com/calltap/calltap/control"
 	"github.com/calltap/calltap/emit"
 	"github.com/calltap/calltap/emit/store"
-	"github.com/calltap/calltap/spanbuilder"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/trigger"
 )
 
@@ -17,17 +17,18 @@ type status struct {
 	HTTP     httpStatus       `json:"http"`
 	Store    *store.Stats     `json:"store,omitempty"`
 	Control  []control.Switch `json:"control"` // what an operator changed, see calltap control
+	Late     sampling.Stats   `json:"late"`    // traces that were not recorded and may be kept for how they end
 	Sources  []sourceStatus   `json:"sources"`
 	Settings settings         `json:"settings"`
 }
 
 // httpStatus counts since calltap was first loaded, over all configurations but for InFlight.
 type httpStatus struct {
-	InFlight     int64            `json:"in_flight"`     // requests under way in this configuration
-	Untrusted    int64            `json:"untrusted"`     // trace contexts of peers that are not believed
-	HeaderFaults map[string]int64 `json:"header_faults"` // malformed trace headers, by what is wrong
-	Triggers     map[string]int64 `json:"triggers"`      // headers that force a trace, by what became of them
-	Faults       int64            `json:"faults"`        // panics in calltap that requests survived untraced
+	InFlight     int64                       `json:"in_flight"`     // requests under way in this configuration
+	Untrusted    int64                       `json:"untrusted"`     // trace contexts of peers that are not believed
+	HeaderFaults map[string]map[string]int64 `json:"header_faults"` // malformed trace headers, by format and by what is wrong
+	Triggers     map[string]int64            `json:"triggers"`      // headers that force a trace, by what became of them
+	Faults       int64                       `json:"faults"`        // panics in calltap that requests survived untraced
 }
 
 type sourceStatus struct {
@@ -57,22 +58,18 @@ func (a *App) status() status {
 		HTTP: httpStatus{
 			InFlight:     st.requests.n.Load(),
 			Untrusted:    st.untrusted.Load(),
-			HeaderFaults: make(map[string]int64),
+			HeaderFaults: st.headerFaults.byFormat(),
 			Triggers:     make(map[string]int64),
 			Faults:       st.faults.Load(),
 		},
 		Control:  st.control.List(),
+		Late:     st.holder.Stats(),
 		Sources:  []sourceStatus{},
 		Settings: a.settings(),
 	}
 	if st.store != nil {
 		stats := st.store.Stats()
 		s.Store = &stats
-	}
-	for i := range st.headerFaults {
-		if n := st.headerFaults[i].Load(); n > 0 {
-			s.HTTP.HeaderFaults[spanbuilder.Fault(i).String()] = n
-		}
 	}
 	for v := range st.guard.Counts {
 		if n := st.guard.Counts[v].Load(); n > 0 {

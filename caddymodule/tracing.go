@@ -15,11 +15,12 @@ import (
 type Tracing struct {
 	// Extract lists the forms of trace context that are read from requests, the first that is there and
 	// well-formed counts: `w3c`, `b3`, `b3_multi`, `tomograph`, `osprofiler`, `uber`, `sw8`, `datadog`. An empty
-	// list reads none. Default: `w3c`, `b3`, `b3_multi`.
+	// list reads none. `osprofiler` needs a key, see Trigger, and is read before all others. Default: `w3c`, `b3`, `b3_multi`.
 	Extract []string `json:"extract,omitzero"`
 
 	// Clear lists the forms that are removed from the request that goes on, so that no next hop hangs off the caller's
-	// span. Default: what is in Extract or Inject, but `tomograph` and `osprofiler`, whose readers want them unchanged.
+	// span. What is injected is replaced whatever this says. Default: `w3c`, `b3`, `b3_multi` and what is in Extract, but
+	// `tomograph` and `osprofiler`, whose readers want them unchanged; nothing if nothing is injected.
 	Clear []string `json:"clear,omitzero"`
 
 	// Inject lists the forms that the request that goes on gets: `w3c`, `b3`, `b3_multi`. Each costs time at every hop.
@@ -265,7 +266,14 @@ func (h *Handler) provisionTracing(app Tracing) (err error) {
 	if err := h.site.check(); err != nil {
 		return err
 	}
+	if err := checkProfiler(h.site.Extract, h.state.trigger); err != nil {
+		return err
+	}
+	h.contexts = newContexts(&h.site, h.state.tracer.Link)
 	if h.trust, err = newTrust(h.site.TrustedProxies); err != nil {
+		return err
+	}
+	if err = h.provisionSampling(); err != nil {
 		return err
 	}
 	h.query = newQuery(h.site.Query)

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strings"
 
@@ -13,16 +14,17 @@ const privateRanges = "private_ranges"
 
 // trust is the set of peers whose trace headers are believed.
 type trust struct {
-	ranges []netip.Prefix
-	local  bool // peers without an address, that is behind a Unix socket
+	ranges   []netip.Prefix
+	local    bool // peers without an address, that is behind a Unix socket
+	byServer bool // what the server's own trusted_proxies say goes before it
 }
 
 // newTrust reads the words of trusted_proxies; nil is the default.
 func newTrust(words []string) (trust, error) {
-	if words == nil {
-		words = []string{privateRanges}
-	}
 	var t trust
+	if words == nil {
+		words, t.byServer = []string{privateRanges}, true
+	}
 	for _, word := range words {
 		if word == privateRanges {
 			t.local = true
@@ -60,8 +62,19 @@ func parseRange(word string) (netip.Prefix, error) {
 	return netip.Prefix{}, fmt.Errorf("trusted_proxies: '%s' is no address, CIDR range or %s", word, privateRanges)
 }
 
-// believes reports whether the peer's trace headers count. The zero AddrPort is a peer without an address.
-func (t *trust) believes(peer netip.AddrPort) bool {
+// believes reports whether the trace headers of r count. Who is asked about is the other end of the connection, which no
+// header can forge.
+func (t *trust) believes(r *http.Request) bool {
+	if t.byServer {
+		if decided, trusted := serverTrusts(r); decided {
+			return trusted
+		}
+	}
+	return t.contains(parsePeer(r.RemoteAddr))
+}
+
+// contains reports whether the peer is one of the set. The zero AddrPort is a peer without an address.
+func (t *trust) contains(peer netip.AddrPort) bool {
 	if !peer.IsValid() {
 		return t.local
 	}

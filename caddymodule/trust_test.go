@@ -36,7 +36,7 @@ func TestWhoIsBelieved(t *testing.T) {
 	} {
 		trusted, err := newTrust(c.words)
 		require.NoError(t, err)
-		require.Equal(t, c.want, trusted.believes(parsePeer(c.peer)), "%v %s", c.words, c.peer)
+		require.Equal(t, c.want, trusted.contains(parsePeer(c.peer)), "%v %s", c.words, c.peer)
 	}
 	for _, word := range []string{"", "everyone", "10.0.0.0/33", "10.0.0.256", "a/b", "10.0.0.1-10.0.0.9"} {
 		_, err := newTrust([]string{word})

@@ -90,6 +90,9 @@ func NewChecker(keys Keys, rate *sampling.Bucket, guard *Guard) *Checker {
 	return c
 }
 
+// ReadsOSProfiler reports whether there is a key for OSProfiler's form. A nil Checker has none.
+func (c *Checker) ReadsOSProfiler() bool { return c != nil && len(c.osprofiler) > 0 }
+
 // Headers are the values of a request's headers of those names, nil if absent. One that was sent twice is malformed:
 // nobody can tell which is meant.
 type Headers struct {
