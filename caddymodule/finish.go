@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
 )
@@ -18,12 +19,8 @@ const (
 	maxSharedURI = 512  // bytes of a request line that a span may keep alive; longer ones are copied from
 )
 
-// Tags of an HTTP span. docs/http.md lists them; nothing else of a request is ever shown but by a rule's tag.
+// Tags of an HTTP span beside those of span.HTTP. docs/http.md lists them; nothing else of a request is ever shown but by a rule's tag.
 const (
-	tagMethod    = "http.method"
-	tagPath      = "http.path"
-	tagStatus    = "http.status_code"
-	tagRoute     = "http.route"
 	tagGRPC      = "grpc.status_code"
 	tagUntrusted = "calltap.untrusted_trace_id"
 )
@@ -33,9 +30,18 @@ func (q *request) end(r *http.Request, o outcome) {
 	st := q.handler.state
 	defer func() {
 		st.survived(recover())
+		if q.undecided {
+			q.settle(false)
+		}
 		st.requests.leave()
 	}()
 	q.ended = true
+	if a := q.amended; a != nil {
+		q.service = serviceName(a.service, q.service)
+		if a.rules != nil {
+			q.rules = a.rules
+		}
+	}
 	q.linkResponse()
 	if skips.Load() && skippedLate(r) {
 		return
@@ -61,8 +67,9 @@ func (q *request) end(r *http.Request, o outcome) {
 	if named.Ignore {
 		return
 	}
-	sampled, off := q.server.Sampled, false
-	if sampled, off = st.keyControl(serviceName(named.Service, q.service), named.Key, q.server.TraceID, sampled); off {
+	service := serviceName(named.Service, q.service)
+	fate, off := q.fate(&named, service, class != "", status, took)
+	if off {
 		return
 	}
 	s := span.Span{ // stays on the stack: Offer copies it
@@ -71,36 +78,38 @@ func (q *request) end(r *http.Request, o outcome) {
 		Parent:   q.server.Parent,
 		Kind:     span.KindServer,
 		Debug:    q.server.Debug,
-		Sampled:  sampled,
+		Sampled:  fate == sampling.Kept,
 		Error:    class,
 		Start:    q.start.UnixMicro(),
 		Duration: max(1, took.Microseconds()),
 		Name:     named.Name,
 		Key:      named.Key,
-		Local:    span.Endpoint{Service: serviceName(named.Service, q.service)},
+		Local:    span.Endpoint{Service: service},
 	}
-	if s.Sampled {
-		s.Remote = span.Endpoint{IP: q.client.Addr(), Port: q.client.Port()}
-		s.Tags = spanbuilder.AppendRuleTags(q.tags(r, status, grpc, routeOf(&named, q.method)), &named)
+	if fate != sampling.LetGo {
+		client := q.client()
+		s.Remote = span.Endpoint{IP: client.Addr(), Port: client.Port()}
+		s.HTTP = q.facts(r, status, &named)
+		s.Tags = spanbuilder.AppendRuleTags(q.tags(r, grpc), &named)
 		s.Tags = q.handler.appendOwn(s.Tags, r, status)
 	}
 	for _, note := range named.Notes {
 		s.Notes = append(s.Notes, span.Note{Time: s.Start, Value: note})
 	}
 	st.pipeline.Offer(&s)
+	if fate == sampling.Held {
+		st.holder.Hold(&s, st.pipeline)
+	}
 }
 
-// tags are only made for spans that tracers will see; metrics have none.
-func (q *request) tags(r *http.Request, status int, grpc, route string) []span.Tag {
+// facts are what every span of a request tells tracers.
+func (q *request) facts(r *http.Request, status int, named *keyrules.Result) span.HTTP {
 	method, path := q.shared(r)
-	tags := make([]span.Tag, 0, 4)
-	tags = append(tags, span.Tag{Key: tagMethod, Value: method}, span.Tag{Key: tagPath, Value: path})
-	if status != 0 {
-		tags = append(tags, span.Tag{Key: tagStatus, Value: statusText(status)})
-	}
-	if route != "" {
-		tags = append(tags, span.Tag{Key: tagRoute, Value: route})
-	}
+	return span.HTTP{Method: method, Path: path, Status: uint16(status), Route: routeAt(named, method)}
+}
+
+// tags are the tags that few requests have.
+func (q *request) tags(r *http.Request, grpc string) (tags []span.Tag) {
 	if grpc != "" {
 		tags = append(tags, span.Tag{Key: tagGRPC, Value: grpc})
 	}
@@ -113,16 +122,13 @@ func (q *request) tags(r *http.Request, status int, grpc, route string) []span.T
 	return tags
 }
 
-// routeOf is the path pattern of the rule that matched. It is a part of the span's name, unless the
-// rule gives its own.
-func routeOf(named *keyrules.Result, method string) string {
-	if named.Rule == defaultRule {
-		return ""
+// routeAt is where the path pattern of the rule that matched begins in the span's name; 0 if there is none, or
+// the rule gives its own name.
+func routeAt(named *keyrules.Result, method string) uint16 {
+	if named.Rule != defaultRule && strings.HasPrefix(named.Name, method) && strings.HasPrefix(named.Name[len(method):], " /") {
+		return uint16(len(method) + 1)
 	}
-	if rest, ok := strings.CutPrefix(named.Name, method); ok && strings.HasPrefix(rest, " /") {
-		return rest[1:]
-	}
-	return ""
+	return 0
 }
 
 // defaultRule is keyrules' word for no rule.

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
+	"github.com/calltap/calltap/spanbuilder"
 )
 
 // Handler traces and times each request that passes through it. It goes before every handler that
@@ -33,19 +36,23 @@ type Handler struct {
 
 	state     *state
 	site      Tracing // the site's over the app's
+	head      sampling.Head
+	keep      *sampling.Keep // nil: nothing is kept for how it ended
 	tags      []ownTag
 	query     *query // nil: not shown
 	replyName string // "" tells nobody the trace id
+	contexts  *spanbuilder.Contexts
 	trust     trust
 	rules     *keyrules.Set // the site's and the app's
 	needs     needs
+	logs      atomic.Int32 // see logged
 }
 
 // defaultService is what spans of a site without a name are found by.
 const defaultService = "caddy"
 
 // CaddyModule returns the Caddy module information.
-func (Handler) CaddyModule() caddy.ModuleInfo {
+func (*Handler) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{
 		ID:  "http.handlers.calltap",
 		New: func() caddy.Module { return new(Handler) },
@@ -71,8 +78,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 
 // ServeHTTP lets next answer, and watches.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
-	q := h.begin(w, r)
-	if q == nil {
+	var q request // stays on the stack
+	if !h.begin(&q, w, r) {
 		return next.ServeHTTP(w, r)
 	}
 	returned := false
@@ -88,40 +95,40 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 	}()
 	if _, ok := w.(http.Flusher); ok {
-		err = next.ServeHTTP(flusher{q}, r)
+		err = next.ServeHTTP(flusher{q.carrier}, r)
 	} else {
-		err = next.ServeHTTP(q, r)
+		err = next.ServeHTTP(q.carrier, r)
 	}
 	returned = true
 	q.end(r, outcome{err: err})
 	return err
 }
 
-// begin starts a span, or returns nil if the request is not to be traced: a rule ignores it, an
+// begin starts a span, or returns false if the request is not to be traced: a rule ignores it, an
 // outer calltap has it already, or our own code failed.
-func (h *Handler) begin(w http.ResponseWriter, r *http.Request) (q *request) {
+func (h *Handler) begin(q *request, w http.ResponseWriter, r *http.Request) (traced bool) {
 	st := h.state
 	if st.control.Now().Off(serviceName(h.Service)) {
-		return nil
+		return false
 	}
 	st.requests.enter()
 	defer func() {
 		if st.survived(recover()) {
-			q = nil
+			traced = false
 		}
-		if q == nil {
+		if !traced {
 			st.requests.leave()
 		}
 	}()
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if outer, ok := vars[requestVar].(*request); ok {
+	if outer, ok := vars[requestVar].(*carrier); ok {
 		outer.amend(h)
-		return nil
+		return false
 	}
 	if skipped(vars) {
-		return nil
+		return false
 	}
-	return startRequest(h, w, r, vars)
+	return q.startRequest(h, w, r, vars)
 }
 
 // survived keeps a fault of ours from failing the request: it goes on untraced, and is counted. fault is

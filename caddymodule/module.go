@@ -12,7 +12,7 @@ import (
 
 func init() {
 	caddy.RegisterModule(App{})
-	caddy.RegisterModule(Handler{})
+	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(Skip{})
 	caddy.RegisterModule(adminAPI{})
 	caddy.OnExit(waitForReleases)

@@ -19,7 +19,7 @@ import (
 
 func tagsOf(s span.Span) map[string]string {
 	tags := make(map[string]string)
-	for _, tag := range s.Tags {
+	for _, tag := range s.AppendTags(nil) {
 		tags[tag.Key] = tag.Value
 	}
 	return tags

@@ -32,7 +32,7 @@ type outcome struct {
 // A status that has been sent stands, whatever happens after it, except that a client who did not
 // stay for the whole response counts as gone.
 func (q *request) verdict(r *http.Request, o outcome) (status int, class string) {
-	sent := q.status
+	sent := int(q.status)
 	if sent == 0 && q.hijacked {
 		sent = http.StatusSwitchingProtocols
 	}
@@ -45,16 +45,16 @@ func (q *request) verdict(r *http.Request, o outcome) (status int, class string)
 		}
 		return sent, classAborted
 	case o.err != nil:
-		return q.failed(r, sent, errorStatus(o.err))
-	case sent == 0 && q.clientGone(r), q.err != nil && q.clientGone(r):
+		return q.verdictOf(r, sent, errorStatus(o.err))
+	case sent == 0 && q.clientGone(r), q.failed && q.clientGone(r):
 		return statusClientGone, classClientGone
 	}
 	status = sentOr(sent, http.StatusOK)
 	return status, statusClass(status)
 }
 
-// failed is the verdict on a handler that returned an error, for which Caddy sends code after us.
-func (q *request) failed(r *http.Request, sent, code int) (status int, class string) {
+// verdictOf is the verdict on a handler that returned an error, for which Caddy sends code after us.
+func (q *request) verdictOf(r *http.Request, sent, code int) (status int, class string) {
 	if code == statusClientGone || q.clientGone(r) {
 		return statusClientGone, classClientGone
 	}
@@ -64,7 +64,7 @@ func (q *request) failed(r *http.Request, sent, code int) (status int, class str
 // clientGone reports whether the client has left: net/http then cancels the request's context, which
 // it does for no other reason before the handlers have returned.
 func (q *request) clientGone(r *http.Request) bool {
-	return q.brokenPipe() || errors.Is(r.Context().Err(), context.Canceled)
+	return q.cut || errors.Is(r.Context().Err(), context.Canceled)
 }
 
 // errorStatus is the status that Caddy makes of a handler's error.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/span"
 )
 
 // Every answered request is one span, whatever configuration began it and whichever ended it, also if
@@ -108,7 +110,7 @@ func TestStreamOutlivesItsConfiguration(t *testing.T) {
 	young.wait(t, "/created", 1)
 	require.Empty(t, old.all())
 	fmt.Fprint(conn, "bye\n")
-	require.Equal(t, "101", old.wait(t, "/upgrade", 1)[0].Tags[tagStatus])
+	require.Equal(t, "101", old.wait(t, "/upgrade", 1)[0].Tags[span.TagHTTPStatus])
 }
 
 func TestFailedReloadKeepsTheOldConfiguration(t *testing.T) {

@@ -5,12 +5,12 @@ import (
 	"net/netip"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
 )
@@ -19,19 +19,16 @@ import (
 const (
 	traceIDVar = "trace_id"
 	spanIDVar  = "span_id"
-	requestVar = "calltap.request" // the *request that is open, so that handlers do not nest
+	requestVar = "calltap.request" // the *carrier of the request that is open, so that handlers do not nest
 )
 
-// headerText is the room for the text of all headers that a request gets.
-const headerText = spanbuilder.TraceparentLen + spanbuilder.B3MaxLen + spanbuilder.RequestIDLen
-
-// request is a request under way. It is one allocation that holds all that the request needs of us:
-// the response's wrapper, the text of the headers, and the slices that the header map points to. It is not
-// pooled: header strings, access log and late writers may hold on to it.
+// request is a request under way, as its handler sees it. It lies on the stack of ServeHTTP and must not leave it;
+// what does is its carrier.
 type request struct {
-	writer
+	*carrier
 
 	handler *Handler
+	vars    map[string]any // of Caddy, nil outside of it
 	service string
 	rules   *keyrules.Set
 	headers *headerValues // nil unless rules read headers
@@ -39,57 +36,56 @@ type request struct {
 	start   time.Time
 	method  string
 	host    string
-	path    string         // as the client sent it
-	client  netip.AddrPort // the peer, or whom the server trusts it to speak for
-	foreign span.TraceID   // of an untrusted caller
+	path    string       // as the client sent it
+	remote  string       // http.Request.RemoteAddr
+	foreign span.TraceID // of an untrusted caller
 	body    *bodyTee
-	ended   bool
 
-	traceID idText
-	spanID  idText
+	ruled     *keyrules.Sampling // what its rule says of recording it, as far as that was known at the beginning
+	fixed     bool               // it was forced or switched: no rule changes whether it is recorded
+	undecided bool               // it was not recorded, and may be kept for how it ends
 
-	traceparent [1]string
-	b3          [1]string
-	requestID   [1]string
-	text        [headerText]byte
+	linked *linkedCarrier // holds carrier, if X-OpenStack-Request-ID is sent on
 }
 
-// idText is a variable's value. A pointer to it, unlike a string, becomes an interface without an
-// allocation; Caddy's replacer, matchers and CEL expressions all read it as the string it is.
-type idText string
-
-// String implements fmt.Stringer.
-func (t *idText) String() string { return string(*t) }
-
-// startRequest opens the span of r, adds its headers to r, and wraps w. It returns nil if a rule
-// ignores the request.
-func startRequest(h *Handler, w http.ResponseWriter, r *http.Request, vars map[string]any) *request {
+// startRequest makes q the request r: it opens its span, adds its headers to r, and wraps w. It is false, and
+// nothing has happened, if a rule ignores the request.
+func (q *request) startRequest(h *Handler, w http.ResponseWriter, r *http.Request, vars map[string]any) bool {
 	method, path := original(r)
 	headers := h.needs.readHeaders(r)
 	hint := h.peek(method, r.Host, path, headers)
 	if hint.Ignore {
-		return nil
+		return false
 	}
-	q := &request{
-		writer:  writer{inner: w},
-		handler: h,
-		service: h.Service,
-		start:   time.Now(),
-		method:  method,
-		host:    r.Host,
-		path:    path,
-		rules:   h.rules,
-		headers: headers,
-	}
-	peer := parsePeer(r.RemoteAddr)
-	q.client = clientOf(peer, r.RemoteAddr, vars)
-	q.join(r, peer)
-	q.publish(r, vars)
+	q.carry(h, w)
+	q.handler = h
+	q.vars = vars
+	q.service = h.Service
+	q.rules = h.rules
+	q.headers = headers
+	q.start = time.Now()
+	q.method = method
+	q.host = r.Host
+	q.path = path
+	q.remote = r.RemoteAddr
+	q.join(r, q.choose(hint.Sample))
+	q.publish(r)
 	q.replyWith()
 	if hint.Body || hint.JSON {
 		q.body = teeBody(r, hint.JSON)
 	}
-	return q
+	return true
+}
+
+// carry makes the carrier.
+func (q *request) carry(h *Handler, w http.ResponseWriter) {
+	if h.state.tracer.Link == spanbuilder.LinkOpenStack {
+		q.linked = new(linkedCarrier)
+		q.carrier = &q.linked.carrier
+	} else {
+		q.carrier = new(carrier)
+	}
+	q.inner = w
 }
 
 // original returns the method and path that the client sent. handle_path and rewrites outside of us have
@@ -102,70 +98,52 @@ func original(r *http.Request) (method, path string) {
 }
 
 // join finds the trace that r belongs to and makes our span the parent of the next hop.
-func (q *request) join(r *http.Request, peer netip.AddrPort) {
-	st := q.handler.state
+func (q *request) join(r *http.Request, by sampling.Head) {
+	st, contexts := q.handler.state, q.handler.contexts
+	present := contexts.Look(r.Header)
 	if st.trigger != nil {
 		if in, ok := st.forced(r.Header); ok {
-			q.server = st.tracer.StartServer(in, true, "", false, serviceName(q.service))
-			spanbuilder.ClearInbound(r.Header, in)
+			q.fixed = true
+			q.place(in, true, "", false, sampling.Always)
+			contexts.Clear(r.Header, present, in)
 			q.writeHeaders(r.Header, false)
 			return
 		}
 	}
-	if !mayNameTrace(r.Header) {
-		q.server = st.tracer.StartServer(spanbuilder.Context{}, false, "", false, serviceName(q.service))
-		q.controlled(spanbuilder.Defer)
+	if present == 0 {
+		q.place(spanbuilder.Context{}, false, "", false, by)
 		q.writeHeaders(r.Header, false)
 		return
 	}
-	in, found, fault := spanbuilder.ExtractFault(r.Header)
-	if fault != spanbuilder.NoFault {
-		st.headerFaults[fault].Add(1)
-	}
-	sent := first(r.Header[requestIDHeader])
-	trusted := (found || sent != "") && q.handler.trust.believes(peer)
-	if found && !trusted {
-		q.foreign = in.TraceID
-		in, found = spanbuilder.Context{}, false
-		st.untrusted.Add(1)
-	}
-	named := trusted && sent != ""
-	q.server = st.tracer.StartServer(in, found, sent, named, serviceName(q.service))
-	q.controlled(in.Decision)
-	spanbuilder.ClearInbound(r.Header, in)
-	q.writeHeaders(r.Header, named)
+	in, found, sent := q.inbound(r, present)
+	q.place(in, found, sent, sent != "", by)
+	contexts.Clear(r.Header, present, in)
+	q.writeHeaders(r.Header, sent != "")
 }
 
-// mayNameTrace reports whether any of the headers may be there that name a trace. Looking through a
-// small map once is quicker than a dozen lookups in it; in one of more than 8, which is more than one
-// group of Go's maps, it is not.
-func mayNameTrace(header http.Header) bool {
-	if len(header) > 8 {
-		return true
-	}
-	for name := range header {
-		if name == "B3" || strings.HasPrefix(name, "Trace") || strings.HasPrefix(name, "X-B3-") || name == requestIDHeader {
-			return true
-		}
-	}
-	return false
-}
-
-// writeHeaders adds our headers. Their text lies in q.
+// writeHeaders adds our headers. Their text lies in the carrier.
 func (q *request) writeHeaders(header http.Header, named bool) {
 	text := spanbuilder.AppendTraceparent(q.text[:0], q.server)
 	q.traceparent[0] = asString(text)
-	header["Traceparent"] = q.traceparent[:]
+	contexts := q.handler.contexts
+	if contexts.Injects(spanbuilder.FormatW3C) {
+		header["Traceparent"] = q.traceparent[:]
+	}
 	// version "-" trace id "-" span id "-" flags (https://www.w3.org/TR/trace-context/#traceparent-header)
 	q.traceID = idText(q.traceparent[0][3:35])
 	q.spanID = idText(q.traceparent[0][36:52])
 
-	from := len(text)
-	text = spanbuilder.AppendB3(text, q.server)
-	q.b3[0] = asString(text[from:])
-	header["B3"] = q.b3[:]
+	if contexts.Injects(spanbuilder.FormatB3) {
+		from := len(text)
+		text = spanbuilder.AppendB3(text, q.server)
+		q.b3[0] = asString(text[from:])
+		header["B3"] = q.b3[:]
+	}
+	if contexts.Injects(spanbuilder.FormatB3Multi) {
+		q.writeMulti(header)
+	}
 
-	if q.handler.state.tracer.Link != spanbuilder.LinkOpenStack {
+	if q.linked == nil {
 		return
 	}
 	if named { // by a trusted client, whose own id stays if it is one
@@ -173,30 +151,57 @@ func (q *request) writeHeaders(header http.Header, named bool) {
 			return
 		}
 	}
-	from = len(text)
-	text = spanbuilder.AppendRequestID(text, q.server.TraceID)
-	q.requestID[0] = asString(text[from:])
-	header[requestIDHeader] = q.requestID[:]
+	text = spanbuilder.AppendRequestID(q.linked.requestIDText[:0], q.server.TraceID)
+	q.linked.requestID[0] = asString(text)
+	header[requestIDHeader] = q.linked.requestID[:]
 }
 
 // requestIDHeader is X-OpenStack-Request-ID as net/http spells it.
 const requestIDHeader = "X-Openstack-Request-Id"
 
 // publish makes the ids known to the site's other handlers and to the access log.
-func (q *request) publish(r *http.Request, vars map[string]any) {
-	if vars != nil {
-		vars[requestVar] = q
-		vars[traceIDVar] = &q.traceID
-		vars[spanIDVar] = &q.spanID
+func (q *request) publish(r *http.Request) {
+	if q.vars != nil {
+		q.vars[requestVar] = q.carrier
+		q.vars[traceIDVar] = &q.traceID
+		q.vars[spanIDVar] = &q.spanID
 	}
-	ctx := r.Context()
-	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs == nil {
-		return // only the access log shows them, and each field costs more than the rest of the span
+	if !q.handler.logged(r) {
+		return
 	}
-	if extra, ok := ctx.Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
+	if extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 		extra.Set(zap.String("traceID", string(q.traceID)))
 		extra.Set(zap.String("spanID", string(q.spanID)))
 	}
+}
+
+// logged reports whether there is an access log. Only that shows log fields, and each costs more than the rest of
+// the span. A handler belongs to one server for life, so the server is asked once.
+func (h *Handler) logged(r *http.Request) bool {
+	switch h.logs.Load() {
+	case logsOn:
+		return true
+	case logsOff:
+		return false
+	}
+	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || server.Logs != nil {
+		h.logs.Store(logsOn)
+		return true
+	}
+	h.logs.Store(logsOff)
+	return false
+}
+
+// What Handler.logs holds. Zero: it is not known yet.
+const (
+	logsOn int32 = iota + 1
+	logsOff
+)
+
+// client is the peer, or whom the server trusts it to speak for.
+func (q *request) client() netip.AddrPort {
+	return clientOf(parsePeer(q.remote), q.remote, q.vars)
 }
 
 // clientOf is the client as Caddy sees it, which differs from the peer if the server's own
@@ -219,26 +224,6 @@ func isHost(host, hostport string) bool {
 	return len(hostport) > len(host) && hostport[:len(host)] == host &&
 		(hostport[len(host)] == ':' || hostport[len(host)] == ']')
 }
-
-// String keeps the request itself out of sight of who prints its variable.
-func (q *request) String() string { return string(q.traceID) }
-
-// amend is what a calltap within a calltap does: the inner site may know the service better, and may have
-// rules of its own.
-func (q *request) amend(h *Handler) {
-	if q.ended {
-		return
-	}
-	if h.Service != "" {
-		q.service = h.Service
-	}
-	if len(h.Rules) > 0 {
-		q.rules = h.rules
-	}
-}
-
-// asString makes b a string without copying. b is a part of a request that is not written again.
-func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 func first(values []string) string {
 	if len(values) == 0 {

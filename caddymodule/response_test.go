@@ -84,7 +84,8 @@ func TestLinkingTheResponseDoesNotAllocate(t *testing.T) {
 	t.Cleanup(func() { require.NoError(t, st.pipeline.Close(t.Context())) })
 	for _, header := range []http.Header{{}, {"X-Compute-Request-Id": {answeredID}}} {
 		w := &nullWriter{header: header}
-		q := startRequest(newHandler(t, "nova-api", st), w, caddyRequest(request1(near), w), nil)
+		var q request
+		require.True(t, q.startRequest(newHandler(t, "nova-api", st), w, caddyRequest(request1(near), w), nil))
 		require.Zero(t, testing.AllocsPerRun(100, q.linkResponse))
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/span"
 )
 
 // patience is how long a test waits for what must come.
@@ -136,7 +137,7 @@ func (c *collector) wait(t testing.TB, path string, n int) []model.SpanModel {
 	require.Eventually(t, func() bool {
 		found = nil
 		for _, s := range c.all() {
-			if s.Tags[tagPath] == path {
+			if s.Tags[span.TagHTTPPath] == path {
 				found = append(found, s)
 			}
 		}

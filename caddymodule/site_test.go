@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/span"
 )
 
 // The ids are where other handlers, expressions and the access log look for them.
@@ -63,8 +65,8 @@ func TestPathIsTheClients(t *testing.T) {
 	require.Equal(t, http.StatusCreated, resp.StatusCode)
 	s := zipkin.wait(t, "/api/things/17", 1)[0]
 	require.Equal(t, "get /api/things/{id}", strings.ToLower(s.Name))
-	require.Equal(t, "/api/things/{id}", s.Tags[tagRoute])
-	require.Equal(t, "GET", s.Tags[tagMethod])
+	require.Equal(t, "/api/things/{id}", s.Tags[span.TagHTTPRoute])
+	require.Equal(t, "GET", s.Tags[span.TagHTTPMethod])
 	require.Equal(t, "caddy", s.LocalEndpoint.ServiceName)
 	require.Equal(t, "127.0.0.1", s.RemoteEndpoint.IPv4.String())
 	require.NotZero(t, s.RemoteEndpoint.Port)
@@ -93,7 +95,7 @@ func TestLongPathsAreCut(t *testing.T) {
 	path := "/a" + strings.Repeat("ä/", 2000)
 	get(t, fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
 	require.Eventually(t, func() bool { return len(zipkin.all()) == 1 }, patience, 10*time.Millisecond)
-	tag := zipkin.all()[0].Tags[tagPath]
+	tag := zipkin.all()[0].Tags[span.TagHTTPPath]
 	require.LessOrEqual(t, len(tag), maxPathTag)
 	require.True(t, strings.HasPrefix(path, tag), "cut between characters: %q", tag[len(tag)-4:])
 }
@@ -113,6 +115,6 @@ func TestErrorRoutesAndIgnoredPaths(t *testing.T) {
 	get(t, fmt.Sprintf("http://127.0.0.1:%d/healthcheck", port))
 	resp, body := get(t, fmt.Sprintf("http://127.0.0.1:%d/error-404", port))
 	require.Equal(t, "418 handled", fmt.Sprint(resp.StatusCode, " ", body))
-	require.Equal(t, "404", zipkin.wait(t, "/error-404", 1)[0].Tags[tagStatus])
+	require.Equal(t, "404", zipkin.wait(t, "/error-404", 1)[0].Tags[span.TagHTTPStatus])
 	require.Len(t, zipkin.all(), 1)
 }

@@ -42,13 +42,13 @@ func replying(status int) caddyhttp.HandlerFunc {
 	}
 }
 
-func tagOf(s span.Span, name string) string {
-	for _, t := range s.Tags {
+func tagOf(s span.Span, name string) (value string) {
+	for _, t := range s.AppendTags(nil) {
 		if t.Key == name {
-			return t.Value
+			value = t.Value // the last counts
 		}
 	}
-	return ""
+	return value
 }
 
 func TestTagsAreEvaluatedAfterTheResponseAndByStatus(t *testing.T) {

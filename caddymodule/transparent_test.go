@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/span"
 )
 
 // shape is one way in which a request can go: what the client sends, byte for byte, and what the
@@ -115,8 +117,8 @@ func requireTruth(t *testing.T, zipkin *collector, n int) {
 	require.Len(t, spans, n)
 	verdicts := make(map[string]int)
 	for _, s := range spans {
-		verdicts[fmt.Sprintf("%s %s %q", s.Tags[tagPath], s.Tags[tagStatus], s.Tags["error"])]++
-		require.NotContains(t, s.Tags[tagPath], "?")
+		verdicts[fmt.Sprintf("%s %s %q", s.Tags[span.TagHTTPPath], s.Tags[span.TagHTTPStatus], s.Tags["error"])]++
+		require.NotContains(t, s.Tags[span.TagHTTPPath], "?")
 		require.Positive(t, s.Duration)
 	}
 	for _, s := range shapes {
@@ -208,7 +210,7 @@ func TestFilesAreServedAlike(t *testing.T) {
 	}
 	a, b := talk(t, plain, "/none.txt", ""), talk(t, traced, "/none.txt", "")
 	require.Equal(t, a, b)
-	require.Equal(t, "404", zipkin.wait(t, "/none.txt", 1)[0].Tags[tagStatus])
+	require.Equal(t, "404", zipkin.wait(t, "/none.txt", 1)[0].Tags[span.TagHTTPStatus])
 }
 
 func TestClientThatLeavesIs499(t *testing.T) {
@@ -246,7 +248,7 @@ func TestClientThatLeavesIs499(t *testing.T) {
 		leave()
 		<-done
 		s := zipkin.wait(t, path, 1)[0]
-		require.Equal(t, "499", s.Tags[tagStatus], path)
+		require.Equal(t, "499", s.Tags[span.TagHTTPStatus], path)
 		require.Equal(t, classClientGone, s.Tags["error"], path)
 	}
 }
@@ -267,8 +269,8 @@ func TestUpstreamThatIsDeadOrDies(t *testing.T) {
 	talk(t, port, "/dead", "")
 	talk(t, port, "/dies", "")
 	dead, dies := zipkin.wait(t, "/dead", 1)[0], zipkin.wait(t, "/dies", 1)[0]
-	require.Equal(t, "502 502", dead.Tags[tagStatus]+" "+dead.Tags["error"])
-	require.Equal(t, "200 aborted", dies.Tags[tagStatus]+" "+dies.Tags["error"])
+	require.Equal(t, "502 502", dead.Tags[span.TagHTTPStatus]+" "+dead.Tags["error"])
+	require.Equal(t, "200 aborted", dies.Tags[span.TagHTTPStatus]+" "+dies.Tags["error"])
 }
 
 func TestGRPCStatusIsReadFromTheTrailer(t *testing.T) {
@@ -293,6 +295,6 @@ func TestGRPCStatusIsReadFromTheTrailer(t *testing.T) {
 		resp.Body.Close()
 		require.Equal(t, want[1], resp.Trailer.Get("Grpc-Status"))
 		s := zipkin.wait(t, path, 1)[0]
-		require.Equal(t, want, [3]string{s.Tags[tagStatus], s.Tags[tagGRPC], s.Tags["error"]})
+		require.Equal(t, want, [3]string{s.Tags[span.TagHTTPStatus], s.Tags[tagGRPC], s.Tags["error"]})
 	}
 }

@@ -14,13 +14,14 @@ import (
 // writer notes what becomes of a response and changes nothing of it. Each call goes to the writer
 // beneath, which net/http or Caddy made, in the form in which it came.
 //
-// It is a part of request and never used again: a handler that writes after its request has ended
+// It is a part of carrier and never used again: a handler that writes after its request has ended
 // reaches that request's own writer, as it would without us, and never another client's.
 type writer struct {
 	inner    http.ResponseWriter
 	reply    *reply // nil: the response does not tell the trace id
-	status   int    // of the final response; 0: none was sent yet
-	err      error  // the first failure of a write or flush
+	status   uint16 // of the final response; 0: none was sent yet
+	failed   bool   // a write or flush did
+	cut      bool   // the first to fail did so because the client had closed its side
 	hijacked bool
 }
 
@@ -35,7 +36,7 @@ func (w *writer) WriteHeader(code int) {
 	}
 	w.inner.WriteHeader(code)
 	if w.status == 0 && (code >= 200 || code == http.StatusSwitchingProtocols) {
-		w.status = code
+		w.status = uint16(code)
 	}
 }
 
@@ -83,8 +84,8 @@ func (w *writer) sent(err error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	if err != nil && w.err == nil {
-		w.err = err
+	if err != nil && !w.failed {
+		w.failed, w.cut = true, brokenPipe(err)
 	}
 }
 
@@ -101,7 +102,7 @@ func (w *writer) FlushError() error {
 // flusher is for a writer beneath that implements http.Flusher, which handlers may assert instead of
 // using http.ResponseController. Caddy's own writers mostly do not, and then neither must ours. As an
 // interface it is the pointer in it, and no allocation.
-type flusher struct{ *request }
+type flusher struct{ *carrier }
 
 // Flush implements http.Flusher.
 func (f flusher) Flush() { _ = f.FlushError() }
@@ -128,8 +129,8 @@ func (w *writer) Unwrap() http.ResponseWriter { return w.inner }
 
 // brokenPipe reports whether writing failed because the client had closed its side, which can be
 // known before net/http cancels the request's context.
-func (w *writer) brokenPipe() bool {
-	return w.err != nil && (errors.Is(w.err, syscall.EPIPE) || errors.Is(w.err, syscall.ECONNRESET) && isWrite(w.err))
+func brokenPipe(err error) bool {
+	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) && isWrite(err)
 }
 
 // isWrite tells a reset of the client's connection from one of the upstream's, both of which io.Copy returns.

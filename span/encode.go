@@ -84,21 +84,22 @@ func (s *Span) appendNotes(dst []byte) []byte {
 }
 
 func (s *Span) appendTags(dst []byte) []byte {
-	if len(s.Tags) == 0 && s.Key == "" && s.Error == "" {
+	if len(s.Tags) == 0 && s.Key == "" && s.Error == "" && s.HTTP.Method == "" {
 		return dst
 	}
 	dst = append(dst, `,"tags":`...)
 	open := len(dst)
 	if s.Key != "" {
-		dst = appendTag(dst, TagKey, s.Key)
+		dst = appendString(append(dst, `,"`+TagKey+`":`...), s.Key)
 	}
+	dst = s.appendHTTP(dst)
 	for i := range s.Tags {
 		if !s.shadowed(i) && (plain(s.Tags[i].Key) || !s.shadowedOnceWritten(i)) {
 			dst = appendTag(dst, s.Tags[i].Key, s.Tags[i].Value)
 		}
 	}
 	if s.Error != "" {
-		dst = appendTag(dst, TagError, s.Error)
+		dst = appendString(append(dst, `,"`+TagError+`":`...), s.Error)
 	}
 	if len(dst) == open {
 		dst = append(dst, ',')

@@ -78,6 +78,7 @@ type Span struct {
 	Key      string // metric key, also the tag calltap.key; "" is none
 	Local    Endpoint
 	Remote   Endpoint
+	HTTP     HTTP // of a request; else zero
 	Tags     []Tag
 	Notes    []Note
 	Timers   []Timer

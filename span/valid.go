@@ -54,7 +54,7 @@ func (s *Span) Check() (size int, reason string) {
 // Size estimates the memory that the span holds, in bytes: the struct, its slices and its strings.
 func (s *Span) Size() int {
 	n := int(unsafe.Sizeof(*s)) + len(s.Error) + len(s.Name) + len(s.Key) +
-		len(s.Local.Service) + len(s.Remote.Service)
+		len(s.Local.Service) + len(s.Remote.Service) + len(s.HTTP.Method) + len(s.HTTP.Path)
 	for i := range s.Tags {
 		n += int(unsafe.Sizeof(Tag{})) + len(s.Tags[i].Key) + len(s.Tags[i].Value)
 	}

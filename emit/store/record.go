@@ -64,7 +64,7 @@ func (w *writer) append(dst []byte, s *span.Span) []byte {
 }
 
 func (w *writer) normalize(s *span.Span) {
-	w.tags = append(w.tags[:0], s.Tags...)
+	w.tags = s.AppendTags(w.tags[:0])
 	if s.Key != "" {
 		w.tags = append(w.tags, span.Tag{Key: span.TagKey, Value: s.Key})
 	}
