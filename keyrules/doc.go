@@ -118,6 +118,13 @@
 // which, and nothing else is ever asked for. {rpc.arg.objname} is, where there is no such argument, the
 // name of the object that the method is called on, as oslo.versionedobjects sends it.
 //
+// # Recording
+//
+// What of a call is recorded in traces is no name, but rules know best which calls are worth it. `sample 0.1` is a share of the
+// traces that begin with such a call, in place of that of site and app; a caller's own decision goes before it. `sample off` and `sample
+// always` are of the calls themselves, and nothing goes before them. Metrics count every call. [Set.Peek] tells it where the rule is
+// certain before the call; a rule that looks at status or body is not.
+//
 // # Built-ins
 //
 // process_stack gives PREFIX, then the first three elements of PATH_INFO.split('/') (the first is

@@ -14,15 +14,15 @@ import (
 func fuzzRules() []keyrules.Rule {
 	return []keyrules.Rule{
 		{Ignore: true, Path: "/healthcheck"},
-		{Methods: []string{"POST"}, Path: "/a/{id}/action", Key: "a.{id}.{json.0}.{path.1}.{status}", Name: "{json.0} {host}", Service: "{id}", Action: "x{json.0}"},
+		{Methods: []string{"POST"}, Path: "/a/{id}/action", Sample: "0.5", Key: "a.{id}.{json.0}.{path.1}.{status}", Name: "{json.0} {host}", Service: "{id}", Action: "x{json.0}"},
 		{Host: "*.example.org", Path: "/r/{x}/**", Key: "r.{route}.{x}{error}.{status.class}.{action}.{service}", Name: "{route} {x}"},
 		{Path: "/d/*/**"},
 		{Path: "/e/{n:[0-9]+}/{w:[^/]*x}", Key: "e.{n|or:none}.{w|snake}.{path[:3]}", Category: "{w|lower}", Tags: []keyrules.Tag{{Name: "n", Value: "{n}{error}"}}, Notes: []string{"{w}", "n{status.class}"}},
 		{Path: "/f/**", JSON: "r*", Key: "f.{json.0|lower}.{json.a.b}", MaxKeys: 50},
-		{Path: "/f/**", Statuses: []string{"4xx", "200"}, Headers: []keyrules.Match{{Name: "X-A", Value: "*a*"}}, Key: "f.{header.X-A|snake}"},
+		{Path: "/f/**", Statuses: []string{"4xx", "200"}, Headers: []keyrules.Match{{Name: "X-A", Value: "*a*"}}, Key: "f.{header.X-A|snake}", Sample: "off"},
 		{Kind: "rpc", Form: "*a*", Key: "{rpc.arg.objname}.{rpc.arg.x.y|or:z}", Notes: []string{"{form}"}},
 		{Topic: "c*", Queue: "*q*", Key: "{exchange}.{topic}.{queue}.{routing_key}.{namespace}.{rpc.method}.{form}.{error}", Name: "{queue}", Service: "rpc{rpc.method}", Action: "{topic}"},
-		{Use: "process_stack", Prefix: "nova.api", Strip: []string{"/v2.1", "/v2/{p}"}, Host: "h*"},
+		{Use: "process_stack", Prefix: "nova.api", Strip: []string{"/v2.1", "/v2/{p}"}, Host: "h*", Sample: "always"},
 		{Use: "queue_receive", Prefix: "nova.compute"},
 	}
 }
@@ -62,6 +62,9 @@ func FuzzResolve(f *testing.F) {
 			hint := s.Peek(method, host, path)
 			require.Equal(t, r.Ignore, hint.Ignore)
 			require.Equal(t, hint.Ignore, s.PeekCall(&c).Ignore)
+			for _, told := range []*keyrules.Sampling{hint.Sample, s.PeekCall(&c).Sample} {
+				require.True(t, told == nil || told == r.Sample, "Peek was certain of another rule")
+			}
 			bare := c
 			bare.BodyKey, bare.JSON = "", nil
 			if !hint.Body && !hint.JSON {
