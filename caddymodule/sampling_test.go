@@ -1,9 +1,11 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -459,4 +461,56 @@ func TestAnIgnoredRequestLeavesNothingUndecided(t *testing.T) {
 	require.Empty(t, metrics)
 	require.Empty(t, tracers)
 	require.Equal(t, sampling.Stats{LetGo: 1}, w.holder.Stats())
+}
+
+// Requests outlive the configuration that they began with, and its sinks; what is undecided outlives both.
+func TestALateDecisionSurvivesReloads(t *testing.T) {
+	asked, answer := make(chan struct{}, 1), make(chan int)
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked <- struct{}{}
+		w.WriteHeader(<-answer)
+	}))
+	t.Cleanup(api.Close)
+	zipkin, port, inner := newCollector(t), freePort(t), freePort(t)
+	config := func(more string) string {
+		return site(zipkin, port, "sample 0\n keep_errors\n fake\n"+more, fmt.Sprintf("calltap\n reverse_proxy 127.0.0.1:%d", inner)) +
+			fmt.Sprintf("\nhttp://127.0.0.1:%d {\n calltap\n reverse_proxy %s\n}", inner, strings.TrimPrefix(api.URL, "http://"))
+	}
+	run(t, config(""))
+	for i, more := range []string{"statsd 127.0.0.1:9", "queue {\n interval 20ms\n}", ""} {
+		for _, code := range []int{200, 500} {
+			done := make(chan int)
+			path := fmt.Sprintf("/%d-%d", i, code)
+			go func() {
+				resp, _ := get(t, fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
+				done <- resp.StatusCode
+			}()
+			<-asked
+			load(t, config(more))
+			answer <- code
+			require.Equal(t, code, <-done)
+			if code == 500 {
+				spans := zipkin.wait(t, path, 2)
+				require.Equal(t, spans[0].TraceID, spans[1].TraceID)
+			}
+		}
+	}
+	stop(t)
+	for _, s := range zipkin.all() {
+		require.Contains(t, s.Tags[span.TagHTTPPath], "-500")
+	}
+}
+
+func TestStatusShowsWhatIsUndecided(t *testing.T) {
+	admin, port := freePort(t), freePort(t)
+	run(t, adminSite(admin, port, "store\n sample 0\n keep_errors\n fake", "calltap\n do"))
+	get(t, fmt.Sprintf("http://127.0.0.1:%d/created", port))
+	get(t, fmt.Sprintf("http://127.0.0.1:%d/fails", port))
+	_, body := get(t, fmt.Sprintf("http://127.0.0.1:%d/calltap/status", admin))
+	var s status
+	require.NoError(t, json.Unmarshal([]byte(body), &s))
+	require.Equal(t, 1, s.Late.Traces, body)
+	require.Equal(t, 1, s.Late.Spans)
+	require.Positive(t, s.Late.Bytes)
+	require.EqualValues(t, 1, s.Late.Kept)
 }
