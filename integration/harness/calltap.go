@@ -137,6 +137,9 @@ type Status struct {
 			LastError string `json:"last_error"`
 		} `json:"emitters"`
 	} `json:"pipeline"`
+	Late struct {
+		Kept int64 `json:"kept"`
+	} `json:"late"`
 	Sources []struct {
 		Source string         `json:"source"`
 		Status map[string]any `json:"status"`
