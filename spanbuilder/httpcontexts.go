@@ -94,15 +94,12 @@ func NewContexts(c ContextsConfig) *Contexts {
 	return x
 }
 
-// manyHeaders is where a lookup of each name that is watched is quicker than a look at all names.
-const manyHeaders = 32
-
-// Look returns which of the headers that matter may be there. Zero is the answer for most requests that come from
-// outside, so it is quick: one pass over names, of which two bits sort out nearly all. Where there are very many headers it
-// answers "any of them".
+// Look returns which of the headers that matter are there. None is the answer for most requests that come from
+// outside, so it is quick: it looks at each name in h, of which two bits sort out nearly all, or asks h for each name that
+// is watched. The latter takes half as long a name, some 5 ns.
 func (c *Contexts) Look(h map[string][]string) Present {
-	if len(h) > manyHeaders {
-		return c.watched
+	if 2*len(h) > bits.OnesCount32(uint32(c.watched)) {
+		return c.ask(h)
 	}
 	var p Present
 	for name := range h {
@@ -111,6 +108,17 @@ func (c *Contexts) Look(h map[string][]string) Present {
 		}
 	}
 	return p & c.watched
+}
+
+// ask is Look by lookups.
+func (c *Contexts) ask(h map[string][]string) (p Present) {
+	for left := c.watched; left != 0; left &= left - 1 {
+		i := bits.TrailingZeros32(uint32(left))
+		if _, ok := h[headerNames[i]]; ok {
+			p |= 1 << i
+		}
+	}
+	return p
 }
 
 func bitOf(name string) Present {

@@ -206,7 +206,7 @@ func TestTheTracestateThatGoesOnIsTheBoundedOne(t *testing.T) {
 // The quick look must never miss a header that something is to be done about.
 func TestLookSeesAllThatMatters(t *testing.T) {
 	crowd := headers{}
-	for i := range manyHeaders + 1 {
+	for i := range len(headerNames) {
 		crowd["X-H-"+strings.Repeat("x", i)] = []string{"v"}
 	}
 	for _, config := range []ContextsConfig{{}, {RequestID: true}, {Extract: allFormats.extract}, {Clear: allFormats.extract}, {Extract: []Format{FormatSW8}, Inject: []Format{}},
@@ -218,7 +218,7 @@ func TestLookSeesAllThatMatters(t *testing.T) {
 			require.Equal(t, c.watched&(1<<i), c.Look(alone), name)
 			in := maps.Clone(crowd)
 			in[name] = []string{"v"}
-			require.Equal(t, c.watched&(1<<i), c.Look(in)&(1<<i), name)
+			require.Equal(t, c.watched&(1<<i), c.Look(in), name)
 		}
 		for _, other := range []string{"", "X", "Accept", "User-Agent", "Connection", "X-Forwarded-For", "Traceparens", strings.Repeat("T", 64), strings.Repeat("X", 5000)} {
 			require.Zero(t, c.Look(headers{other: {"v"}}), other)
