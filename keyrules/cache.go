@@ -41,24 +41,31 @@ func newCache() *cache { return &cache{seed: maphash.MakeSeed()} }
 // hash mixes the facts. The seed is secret, so nobody can aim at one set from outside.
 func (c *cache) hash(f *facts, values []string) uint64 {
 	h := uint64(f.status)<<8 | uint64(f.kind)
-	for _, s := range [...]string{f.path, f.method, f.service, f.rpcMethod, f.topic, f.bodyKey, f.host,
-		f.exchange, f.routingKey, f.queue, f.namespace, f.form, f.err} {
-		if h *= 0x9e3779b97f4a7c15; s != "" {
-			h ^= maphash.String(c.seed, s)
-		}
+	h = c.mix(c.mix(h, f.service), f.err)
+	if f.kind == RPC {
+		h = c.mix(c.mix(c.mix(h, f.rpcMethod), f.topic), f.exchange)
+		h = c.mix(c.mix(c.mix(c.mix(h, f.routingKey), f.queue), f.namespace), f.form)
+	} else {
+		h = c.mix(c.mix(c.mix(c.mix(h, f.path), f.method), f.bodyKey), f.host)
 	}
 	for _, s := range values {
-		if h *= 0x9e3779b97f4a7c15; s != "" {
-			h ^= maphash.String(c.seed, s)
-		}
+		h = c.mix(h, s)
 	}
 	return h ^ h>>29
+}
+
+func (c *cache) mix(h uint64, s string) uint64 {
+	h *= 0x9e3779b97f4a7c15
+	if s == "" {
+		return h
+	}
+	return h ^ maphash.String(c.seed, s)
 }
 
 func (c *cache) get(h uint64, f *facts, values []string) *entry {
 	set := &c.sets[h%cacheSets]
 	for i := range set {
-		if e := set[i].Load(); e != nil && e.facts == *f && slices.Equal(e.values, values) {
+		if e := set[i].Load(); e != nil && e.facts.same(f) && slices.Equal(e.values, values) {
 			return e
 		}
 	}

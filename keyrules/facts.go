@@ -14,6 +14,18 @@ type facts struct {
 	rpcMethod, form, err                          string
 }
 
+// same is f == g, of which each kind of call has but half.
+func (f *facts) same(g *facts) bool {
+	if f.kind != g.kind || f.status != g.status || f.service != g.service || f.err != g.err {
+		return false
+	}
+	if f.kind == RPC {
+		return f.rpcMethod == g.rpcMethod && f.topic == g.topic && f.exchange == g.exchange && f.routingKey == g.routingKey &&
+			f.queue == g.queue && f.namespace == g.namespace && f.form == g.form
+	}
+	return f.path == g.path && f.method == g.method && f.bodyKey == g.bodyKey && f.host == g.host
+}
+
 // reads says which facts the outputs of a Set may depend on. All others are blanked before the cache
 // is asked, so that a call with a new Host or status is still a known call.
 type reads struct {
@@ -45,14 +57,11 @@ func survey(rules []rule) reads {
 }
 
 // facts bounds the call's strings and blanks what no rule reads.
-func (s *Set) facts(c *Call) facts {
+func (s *Set) facts(c *Call) (f facts) {
 	if c.Kind == RPC {
 		return s.rpcFacts(c)
 	}
-	f := facts{kind: HTTP, service: cut(c.Service), path: cut(c.Path), method: otherMethod}
-	if m, ok := s.methods[c.Method]; ok {
-		f.method = m
-	}
+	f.kind, f.service, f.path, f.method = HTTP, cut(c.Service), cut(c.Path), s.method(c.Method)
 	if f.method == "POST" || s.reads.body && mayHaveBody(f.method) {
 		f.bodyKey = cut(c.BodyKey)
 	}

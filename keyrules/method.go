@@ -8,3 +8,14 @@ const otherMethod = "_OTHER"
 var standardMethods = []string{
 	"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "QUERY",
 }
+
+// method is m, or otherMethod.
+func (s *Set) method(m string) string {
+	if m == "GET" { // nearly all of them: spared the hash
+		return "GET"
+	}
+	if known, ok := s.methods[m]; ok {
+		return known
+	}
+	return otherMethod
+}

@@ -45,9 +45,16 @@ func (s *Set) Keys() int { return s.out.keys.size() }
 // Resolve gives the key, span name, service and action of a finished call. It never fails: what it
 // cannot name it files under `_other` and counts.
 func (s *Set) Resolve(c *Call) Result {
+	if len(s.needs) > 0 {
+		var room values
+		return s.resolveAsked(c, s.ask(c, &room))
+	}
+	return s.resolveAsked(c, nil)
+}
+
+// resolveAsked is Resolve with the values that rules read by name.
+func (s *Set) resolveAsked(c *Call, values []string) Result {
 	f := s.facts(c)
-	var room values
-	values := s.ask(c, &room)
 	hash := s.cache.hash(&f, values)
 	if e := s.cache.get(hash, &f, values); e != nil {
 		s.count(e.overflow, e.seen)
