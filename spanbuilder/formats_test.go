@@ -53,6 +53,7 @@ func TestTomograph(t *testing.T) {
 		b64("\x80\x02J\x01\x00\x00\x00J\x02\x00\x00\x00\x86q\x00."): BadPattern, // protocol 2
 		b64("[I1\nI2\ntp0\n.__"):                                    BadPattern,
 		strings.TrimRight(pickle("12", "1"), "=") + "!!!!":          BadPattern,
+		"KEk0Ck\rk0CnRwMAou":                                        BadPattern, // Go's decoder skips the newline
 		strings.Repeat("!", 40):                                     BadPattern,
 	} {
 		c, fault := ParseTomograph(in)

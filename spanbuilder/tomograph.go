@@ -26,7 +26,7 @@ func ParseTomograph(s string) (Context, Fault) {
 	var text [maxTomograph]byte
 	var raw [maxTomograph / 4 * 3]byte
 	n, err := base64.StdEncoding.Strict().Decode(raw[:], text[:copy(text[:], s)])
-	if err != nil || n == 0 || raw[0] != '(' {
+	if err != nil || n == 0 || raw[0] != '(' || !isBase64(s) { // Go's decoder skips newlines
 		return Context{}, BadPattern
 	}
 	trace, rest, ok1 := cutPickled(raw[1:n])
