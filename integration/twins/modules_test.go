@@ -1,0 +1,158 @@
+package twins
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+func init() {
+	caddy.RegisterModule(script{})
+	caddy.RegisterModule(sabotage{})
+	httpcaddyfile.RegisterHandlerDirective("script", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		return script{}, nil
+	})
+	httpcaddyfile.RegisterHandlerDirective("sabotage", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+		s := sabotage{}
+		h.Next()
+		h.Args(&s.How)
+		return s, nil
+	})
+}
+
+// script is a handler that plays the script of its request.
+type script struct{}
+
+func (script) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.script", New: func() caddy.Module { return new(script) }}
+}
+
+func (script) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
+	return run(w, r, true)
+}
+
+// upstream plays scripts behind reverse_proxy.
+func upstream(w http.ResponseWriter, r *http.Request) { _ = run(w, r, false) }
+
+// sabotage stands in calltap's place and does one thing wrong, as wrappers of requests and responses have done.
+type sabotage struct {
+	How string `json:"how"`
+}
+
+func (sabotage) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.sabotage", New: func() caddy.Module { return new(sabotage) }}
+}
+
+// Wrappers with a fault each. What they do not hide they pass on.
+type (
+	hides     struct{ http.ResponseWriter } // Flush, Hijack, deadlines: as a wrapper without Unwrap
+	eatsHints struct {
+		*caddyhttp.ResponseWriterWrapper
+	} // informational responses
+	firstStatus struct { // takes an informational status for the response's
+		*caddyhttp.ResponseWriterWrapper
+		wrote *bool
+	}
+	lateFlush struct {
+		*caddyhttp.ResponseWriterWrapper
+	} // says that it flushed
+)
+
+func (w eatsHints) WriteHeader(code int) {
+	if code >= 200 || code == http.StatusSwitchingProtocols {
+		w.ResponseWriterWrapper.WriteHeader(code)
+	}
+}
+
+func (w firstStatus) WriteHeader(code int) {
+	if !*w.wrote {
+		*w.wrote = true
+		w.ResponseWriterWrapper.WriteHeader(code)
+	}
+}
+
+func (lateFlush) FlushError() error { return nil }
+
+// sabotages are the faults by name.
+var sabotages = map[string]func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error{
+	"a writer that hides": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		return next.ServeHTTP(hides{w}, r)
+	},
+	"informational responses lost": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		return next.ServeHTTP(eatsHints{&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}, r)
+	},
+	"the first status taken for the last": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		return next.ServeHTTP(firstStatus{&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, new(bool)}, r)
+	},
+	"flushes not passed on": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		return next.ServeHTTP(lateFlush{&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}, r)
+	},
+	"a flush too many": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		err := next.ServeHTTP(w, r)
+		_ = http.NewResponseController(w).Flush()
+		return err
+	},
+	"a response header too many": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		w.Header().Set("X-Traced", "yes")
+		return next.ServeHTTP(w, r)
+	},
+	"a request header too many": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		r.Header.Set("X-Traced", "yes")
+		return next.ServeHTTP(w, r)
+	},
+	"a request header lost": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		r.Header.Del("Uber-Trace-Id")
+		return next.ServeHTTP(w, r)
+	},
+	"a value of two lost": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		for name, values := range r.Header {
+			r.Header[name] = values[:1]
+		}
+		return next.ServeHTTP(w, r)
+	},
+	"the body read ahead": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		ahead, err := io.ReadAll(r.Body)
+		if err != nil {
+			return err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(ahead))
+		return next.ServeHTTP(w, r)
+	},
+	"the body's length lost": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		r.ContentLength = -1
+		return next.ServeHTTP(w, r)
+	},
+	"trailers lost": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		err := next.ServeHTTP(w, r)
+		for name := range w.Header() {
+			if name == "X-Sum" || name == "Trailer:X-More" {
+				w.Header().Del(name)
+			}
+		}
+		return err
+	},
+	"an error swallowed": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		_ = next.ServeHTTP(w, r)
+		return nil
+	},
+	"an abort swallowed": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		defer func() { _ = recover() }()
+		return next.ServeHTTP(w, r)
+	},
+	"a client that left forgotten": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		return next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+	},
+	"a status sent too early": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		w.WriteHeader(http.StatusOK)
+		return next.ServeHTTP(w, r)
+	},
+}
+
+func (s sabotage) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	return sabotages[s.How](w, r, next)
+}

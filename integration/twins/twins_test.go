@@ -1,0 +1,265 @@
+package twins
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/calltap/calltap/caddymodule"
+)
+
+var silent = log.New(io.Discard, "", 0)
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "calltap-twins")
+	if err != nil {
+		panic(err)
+	}
+	// Caddy writes its locks and certificates below these.
+	os.Setenv("XDG_CONFIG_HOME", dir)
+	os.Setenv("XDG_DATA_HOME", dir)
+	os.Setenv("TWINS_KEY", "0123456789abcdef0123456789abcdef")
+	goleak.VerifyTestMain(m,
+		goleak.Cleanup(func(code int) { os.RemoveAll(dir); os.Exit(code) }),
+		// Caddy and its libraries start these once a process and never stop them.
+		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.(*Cache).maintainAssets"),
+		goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"),
+		goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start"),
+		goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
+	)
+}
+
+// variants are the traced sites. Whatever a site is told to trace and show, its traffic is the plain one's.
+func variants() []*site {
+	allForms := []string{"Uber-Trace-Id", "Sw8", "X-Datadog-Trace-Id", "X-Datadog-Parent-Id", "X-Datadog-Sampling-Priority", "X-Datadog-Tags"}
+	return []*site{
+		{name: "default", directives: "calltap"},
+		{name: "rules that read headers and bodies", directives: `calltap {
+			service shop
+			rule POST /do/{a}/action key shop.{action}
+			rule * /do/** {
+				key shop.{header.X-Request-Id|or:none}.{json.0|or:none}
+				tag kind {header.Content-Type}
+				tag why {json.reboot.type}
+			}
+		}`},
+		{name: "tags, query and a response header", tells: "X-Trace-Id", directives: `calltap {
+			tag agent {header.User-Agent}
+			tag broken {http.error.status_code} on 5xx
+			query {
+				keep a
+				hash token
+			}
+			response_header X-Trace-Id
+		}`},
+		{name: "upstream spans", directives: "calltap {\nupstream_spans\n}"},
+		{name: "sampled by share and rate, the rest kept late", unrecorded: true, directives: `calltap {
+			sample 0.5
+			sample rate 50/s burst 5
+			keep_errors
+			keep_status 404 429
+			keep_slower 5ms
+		}`},
+		{name: "nobody trusted", directives: "calltap {\ntrusted_proxies none\n}"},
+		{name: "all forms read, cleared and written", adds: allForms, directives: `calltap {
+			extract w3c b3 b3_multi uber sw8 datadog tomograph osprofiler
+			clear w3c b3 b3_multi uber sw8 datadog
+			inject w3c b3 b3_multi
+		}`},
+		{name: "amended twice", directives: "calltap\ncalltap /do/* {\nservice inner\n}\ncalltap {\nrule GET / key root\n}"},
+		{name: "ignored", leaves: true, unrecorded: true, directives: "calltap {\nignore * /**\n}"},
+		{name: "skipped", leaves: true, unrecorded: true, directives: "calltap_skip\ncalltap"},
+		{name: "with an access log", logs: true, directives: "log {\noutput discard\n}\ncalltap"},
+	}
+}
+
+// How many shapes are sent, and from which seed.
+func howMany(t *testing.T) (n int, seed uint64) {
+	n, seed = 2400, 1
+	for name, set := range map[string]func(uint64){"TWINS": func(v uint64) { n = int(v) }, "TWINS_SEED": func(v uint64) { seed = v }} {
+		if text := os.Getenv(name); text != "" {
+			v, err := strconv.ParseUint(text, 10, 64)
+			require.NoError(t, err)
+			set(v)
+		}
+	}
+	return n, seed
+}
+
+// Nothing that passes through a site differs for calltap's being there, but the headers that docs/http.md lists.
+func TestTracedSitesBehaveAsPlainOnes(t *testing.T) {
+	n, seed := howMany(t)
+	for _, of := range []struct {
+		name, option string
+		adds         []string
+		from         int
+	}{
+		{"defaults", "", nil, 0},
+		{"openstack", "link openstack\ntrigger {\nkey {env.TWINS_KEY}\nosprofiler {env.TWINS_KEY}\n}\nstatsd 127.0.0.1:9", []string{"X-Openstack-Request-Id", "X-Calltap-Trigger"}, n},
+	} {
+		t.Run(of.name, func(t *testing.T) {
+			zipkin := newCounter(t)
+			traced := variants()
+			for _, s := range traced {
+				s.adds = append(s.adds, of.adds...)
+			}
+			plain, logging := &site{name: "plain"}, &site{name: "plain with an access log", directives: "log {\noutput discard\n}"}
+			stage := open(t, "zipkin "+zipkin.URL+"/api/v2/spans\n"+of.option, append([]*site{plain, logging}, traced...))
+			pair := func(s *shape) (*site, *site) {
+				of := traced[s.n%len(traced)]
+				if of.logs {
+					return logging, of
+				}
+				return plain, of
+			}
+			var sent atomic.Int64
+			result := drive(t, stage, seed, of.from, n/2, pair, &sent)
+			for i, d := range result.differences {
+				if i < 5 {
+					t.Error(d)
+				}
+			}
+			require.Empty(t, len(result.differences), "of %d shapes, seed %d", n/2, seed)
+			t.Logf("%d shapes, twice each: %s", n/2, result.counts())
+			require.Eventually(t, func() bool { return zipkin.spans.Load() >= sent.Load() }, patience, 10*time.Millisecond, "%d spans of %d", zipkin.spans.Load(), sent.Load())
+		})
+	}
+}
+
+// Each fault that a wrapper can have must be noticed, or the test above says nothing.
+func TestADifferenceIsFound(t *testing.T) {
+	sites := []*site{{name: "plain"}}
+	for how := range sabotages {
+		sites = append(sites, &site{name: how, directives: fmt.Sprintf("sabotage %q", how), leaves: true})
+	}
+	stage := open(t, "store", sites)
+	for _, s := range sites[1:] {
+		found := 0
+		for from := 0; from < 3000 && found == 0; from += 200 {
+			found = len(drive(t, stage, 1, from, 200, func(*shape) (*site, *site) { return sites[0], s }, nil).differences)
+		}
+		require.Positive(t, found, s.name)
+	}
+}
+
+// outcome is what became of many shapes.
+type outcome struct {
+	mu          sync.Mutex
+	differences []string
+	kinds       map[string]int
+}
+
+func (o *outcome) counts() string {
+	var words []string
+	for kind, n := range o.kinds {
+		words = append(words, fmt.Sprintf("%s %d", kind, n))
+	}
+	slices.Sort(words)
+	return strings.Join(words, ", ")
+}
+
+// drive sends n shapes to the pair that each is for. sent counts those of which there must be a span.
+func drive(t *testing.T, stage *stage, seed uint64, from, n int, pair func(*shape) (plain, traced *site), sent *atomic.Int64) *outcome {
+	t.Helper()
+	clients := newClients(stage)
+	defer clients.close()
+	o := &outcome{kinds: map[string]int{}}
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range 8 {
+		workers.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				s := generate(seed, from+i)
+				plain, traced := pair(s)
+				difference, reached := compare(clients, s, plain, traced)
+				if reached && !traced.unrecorded && sent != nil && !strings.Contains(fmt.Sprint(s.header), "-00") {
+					sent.Add(1)
+				}
+				o.mu.Lock()
+				o.kinds[s.proto]++
+				if difference != "" {
+					o.differences = append(o.differences, difference)
+				}
+				o.mu.Unlock()
+			}
+		})
+	}
+	workers.Wait()
+	return o
+}
+
+// compare sends a shape to both sides and returns what differs. reached says that the script ran.
+func compare(clients *clients, s *shape, plain, traced *site) (difference string, reached bool) {
+	a, b := newExchange(s, "a"), newExchange(s, "b")
+	wantResponse, gotResponse := clients.send(a, plain), clients.send(b, traced)
+	want, got := a.end(), b.end()
+	reached = len(b.seen) > 0
+	problem := ""
+	if traced.tells != "" && s.proto != "raw" {
+		gotResponse, wantResponse = without(gotResponse, []string{traced.tells}), without(wantResponse, []string{traced.tells})
+	} else if traced.tells != "" {
+		line := regexp.MustCompile(`(?m)^ *` + traced.tells + `: .*\n`)
+		gotResponse, wantResponse = line.ReplaceAllString(gotResponse, ""), line.ReplaceAllString(wantResponse, "")
+	}
+	if !traced.leaves {
+		hidden := append(slices.Clone(headersOfOurs), traced.adds...)
+		want, got = without(want, hidden), without(got, hidden)
+		for _, header := range b.raw {
+			if !regexp.MustCompile(`^00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]$`).MatchString(strings.Join(header["Traceparent"], ",")) || len(header["B3"]) != 1 {
+				problem = fmt.Sprintf("traceparent %q, b3 %q\n", header["Traceparent"], header["B3"])
+			}
+		}
+	}
+	if wantResponse != gotResponse {
+		problem += fmt.Sprintf("the client of the plain site gets\n%s\nof this one\n%s\n", wantResponse, gotResponse)
+	}
+	if want != got {
+		problem += fmt.Sprintf("behind the plain site is seen\n%s\nbehind this one\n%s\n", want, got)
+	}
+	if problem == "" {
+		return "", reached
+	}
+	return fmt.Sprintf("%s%s: %s", s, traced.name, problem), reached
+}
+
+// counter is a Zipkin that counts.
+type counter struct {
+	*httptest.Server
+	spans atomic.Int64
+}
+
+func newCounter(t *testing.T) *counter {
+	c := new(counter)
+	c.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var spans []json.RawMessage
+		if json.NewDecoder(r.Body).Decode(&spans) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		c.spans.Add(int64(len(spans)))
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	t.Cleanup(c.Close)
+	return c
+}
