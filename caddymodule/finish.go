@@ -96,16 +96,28 @@ func (q *request) end(r *http.Request, o outcome) {
 	for _, note := range named.Notes {
 		s.Notes = append(s.Notes, span.Note{Time: s.Start, Value: note})
 	}
-	st.pipeline.Offer(&s)
+	if q.stream != nil {
+		s.Notes = q.stream.notes(s.Notes, q.start, took)
+	}
+	if q.attempts != nil {
+		q.attempts.finishBelow(&s, o, q.clientGone(r), st, fate)
+	}
+	st.give(&s, fate)
+}
+
+// give gives away a span of a request of that fate.
+func (st *state) give(s *span.Span, fate sampling.Fate) {
+	st.pipeline.Offer(s)
 	if fate == sampling.Held {
-		st.holder.Hold(&s, st.pipeline)
+		st.holder.Hold(s, st.pipeline)
 	}
 }
 
 // facts are what every span of a request tells tracers.
 func (q *request) facts(r *http.Request, status int, named *keyrules.Result) span.HTTP {
 	method, path := q.shared(r)
-	return span.HTTP{Method: method, Path: path, Status: uint16(status), Route: routeAt(named, method)}
+	received, sent := q.sizes()
+	return span.HTTP{Method: method, Path: path, Status: uint16(status), Route: routeAt(named, method), Received: received, Sent: sent}
 }
 
 // tags are the tags that few requests have.

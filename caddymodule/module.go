@@ -14,6 +14,7 @@ func init() {
 	caddy.RegisterModule(App{})
 	caddy.RegisterModule(new(Handler))
 	caddy.RegisterModule(Skip{})
+	caddy.RegisterModule(Transport{})
 	caddy.RegisterModule(adminAPI{})
 	caddy.OnExit(waitForReleases)
 	httpcaddyfile.RegisterGlobalOption("calltap", parseGlobalOption)

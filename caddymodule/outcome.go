@@ -41,13 +41,13 @@ func (q *request) verdict(r *http.Request, o outcome) (status int, class string)
 		return sentOr(sent, http.StatusInternalServerError), classPanic
 	case o.abandoned:
 		if q.clientGone(r) {
-			return statusClientGone, classClientGone
+			return q.left(sent)
 		}
 		return sent, classAborted
 	case o.err != nil:
 		return q.verdictOf(r, sent, errorStatus(o.err))
 	case sent == 0 && q.clientGone(r), q.failed && q.clientGone(r):
-		return statusClientGone, classClientGone
+		return q.left(sent)
 	}
 	status = sentOr(sent, http.StatusOK)
 	return status, statusClass(status)
@@ -56,9 +56,17 @@ func (q *request) verdict(r *http.Request, o outcome) (status int, class string)
 // verdictOf is the verdict on a handler that returned an error, for which Caddy sends code after us.
 func (q *request) verdictOf(r *http.Request, sent, code int) (status int, class string) {
 	if code == statusClientGone || q.clientGone(r) {
-		return statusClientGone, classClientGone
+		return q.left(sent)
 	}
 	return sentOr(sent, code), statusClass(code)
+}
+
+// left is the verdict on a client that left: too early for a response, as nearly all of them do for a stream.
+func (q *request) left(sent int) (status int, class string) {
+	if q.stream != nil && sent != 0 {
+		return sent, statusClass(sent)
+	}
+	return statusClientGone, classClientGone
 }
 
 // clientGone reports whether the client has left: net/http then cancels the request's context, which

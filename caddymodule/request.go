@@ -41,6 +41,9 @@ type request struct {
 	foreign span.TraceID // of an untrusted caller
 	body    *bodyTee
 
+	received *bodyCount // nil: there is no body
+	attempts *attempts  // nil: nobody asked for their spans
+
 	ruled     *keyrules.Sampling // what its rule says of recording it, as far as that was known at the beginning
 	fixed     bool               // it was forced or switched: no rule changes whether it is recorded
 	undecided bool               // it was not recorded, and may be kept for how it ends
@@ -71,9 +74,12 @@ func (q *request) startRequest(h *Handler, w http.ResponseWriter, r *http.Reques
 	q.join(r, q.choose(hint.Sample))
 	q.publish(r)
 	q.replyWith()
+	q.countBody(r)
+	q.tunnel = isTunnel(r)
 	if hint.Body || hint.JSON {
 		q.body = teeBody(r, hint.JSON)
 	}
+	q.watchUpstreams(r)
 	return true
 }
 

@@ -18,11 +18,15 @@ import (
 // reaches that request's own writer, as it would without us, and never another client's.
 type writer struct {
 	inner    http.ResponseWriter
-	reply    *reply // nil: the response does not tell the trace id
-	status   uint16 // of the final response; 0: none was sent yet
-	failed   bool   // a write or flush did
-	cut      bool   // the first to fail did so because the client had closed its side
+	reply    *reply  // nil: the response does not tell the trace id
+	stream   *stream // nil: the response ends with its body
+	size     int64   // bytes of the body, as far as the writer beneath took them
+	status   uint16  // of the final response; 0: none was sent yet
+	failed   bool    // a write or flush did
+	cut      bool    // the first to fail did so because the client had closed its side
 	hijacked bool
+	flushed  bool
+	tunnel   bool // the client asks for another protocol on its stream
 }
 
 // Header returns the map of the writer beneath.
@@ -44,6 +48,7 @@ func (w *writer) WriteHeader(code int) {
 func (w *writer) Write(p []byte) (int, error) {
 	w.sending()
 	n, err := w.inner.Write(p)
+	w.size += int64(n)
 	w.sent(err)
 	return n, err
 }
@@ -52,6 +57,7 @@ func (w *writer) Write(p []byte) (int, error) {
 func (w *writer) WriteString(s string) (int, error) {
 	w.sending()
 	n, err := io.WriteString(w.inner, s)
+	w.size += int64(n)
 	w.sent(err)
 	return n, err
 }
@@ -66,6 +72,7 @@ func (w *writer) ReadFrom(src io.Reader) (int64, error) {
 	} else {
 		n, err = io.Copy(w.inner, src)
 	}
+	w.size += n
 	if n > 0 || err != nil {
 		w.sent(err)
 	}
@@ -95,6 +102,9 @@ func (w *writer) FlushError() error {
 	err := http.NewResponseController(w.inner).Flush()
 	if !errors.Is(err, http.ErrNotSupported) {
 		w.sent(err)
+		if !w.flushed {
+			w.opens()
+		}
 	}
 	return err
 }
@@ -107,11 +117,12 @@ type flusher struct{ *carrier }
 // Flush implements http.Flusher.
 func (f flusher) Flush() { _ = f.FlushError() }
 
-// Hijack hands the connection itself over. What passes on it is not looked at.
+// Hijack hands the connection over. What passes on it is counted, not looked at.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	conn, buf, err := http.NewResponseController(w.inner).Hijack()
 	if err == nil {
 		w.hijacked = true
+		conn = w.handOver(conn, buf)
 	}
 	return conn, buf, err
 }

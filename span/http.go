@@ -6,6 +6,11 @@ const (
 	TagHTTPPath   = "http.path"
 	TagHTTPStatus = "http.status_code"
 	TagHTTPRoute  = "http.route"
+
+	// Sizes of bodies in bytes, those of zipkinCoreConstants (openzipkin/zipkin-api, thrift/zipkinCore.thrift). As there, a body that is
+	// empty has no tag.
+	TagHTTPReceived = "http.request.size"
+	TagHTTPSent     = "http.response.size"
 )
 
 // HTTP is what every span of an HTTP request has. It is not a list of tags, because a list a request
@@ -15,6 +20,9 @@ type HTTP struct {
 	Path   string // as the client sent it, without the query
 	Status uint16 // 0: there was no answer
 	Route  uint16 // where the route, a path pattern, begins in Span.Name; 0: none is known
+
+	Received int64 // bytes of the request's body
+	Sent     int64 // bytes of the response's body
 }
 
 // AppendTags appends all tags of the span but those of Key and Error, those of HTTP first. Of several with
@@ -27,6 +35,12 @@ func (s *Span) AppendTags(dst []Tag) []Tag {
 		}
 		if route := s.route(); route != "" {
 			dst = append(dst, Tag{TagHTTPRoute, route})
+		}
+		if h.Received > 0 {
+			dst = append(dst, Tag{TagHTTPReceived, string(appendUint(nil, uint64(h.Received)))})
+		}
+		if h.Sent > 0 {
+			dst = append(dst, Tag{TagHTTPSent, string(appendUint(nil, uint64(h.Sent)))})
 		}
 	}
 	return append(dst, s.Tags...)
@@ -57,6 +71,14 @@ func (s *Span) appendHTTP(dst []byte) []byte {
 	}
 	if route := s.route(); route != "" && !s.hasTag(TagHTTPRoute) {
 		dst = appendString(append(dst, `,"`+TagHTTPRoute+`":`...), route)
+	}
+	if h.Received > 0 && !s.hasTag(TagHTTPReceived) {
+		dst = appendUint(append(dst, `,"`+TagHTTPReceived+`":"`...), uint64(h.Received))
+		dst = append(dst, '"')
+	}
+	if h.Sent > 0 && !s.hasTag(TagHTTPSent) {
+		dst = appendUint(append(dst, `,"`+TagHTTPSent+`":"`...), uint64(h.Sent))
+		dst = append(dst, '"')
 	}
 	return dst
 }

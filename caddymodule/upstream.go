@@ -1,0 +1,326 @@
+package caddymodule
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/calltap/calltap/sampling"
+	"github.com/calltap/calltap/span"
+	"github.com/calltap/calltap/spanbuilder"
+)
+
+// maxAttempts bounds the spans of one request: with try_interval 0 a proxy may try some thousand times a second. The newest
+// takes the place of the one before it, which is only counted.
+const maxAttempts = 64
+
+// attempts are the tries of a request to reach upstreams, each a CLIENT span below the request's own. Two see them:
+//
+//	httptrace (upstream_trace.go)        of any transport that tells it, as Caddy's own does: when a connection was asked for and
+//	                                     got, when the request was sent and the first byte came back
+//	the transport calltap (transport.go) its own attempts from the call to the last byte, with status, error and sizes; httptrace
+//	                                     then only adds to them
+//
+// An attempt ends with the last byte of its response. Where nobody sees that (HTTP/2 without the transport calltap) it
+// ends with the request, or with its first byte if another attempt came after it. All become spans when the
+// request ends and has its key.
+type attempts struct {
+	repl   *caddy.Replacer    // tells the status that an upstream answered
+	start  time.Time          // that of the request, by whose monotonic clock all times are
+	base   int64              // the same in Unix microseconds
+	server spanbuilder.Server // the request's span
+	own    bool               // each attempt has trace headers of its own
+
+	mu      sync.Mutex // guards all below; transports call from their own goroutines, even after the end
+	list    []attempt
+	room    [1]attempt
+	leftOut int  // attempts that another one took the place of
+	latency any  // what the replacer said of the last answer
+	ended   bool // the request has: what comes still is nobody's
+	resends int  // of the newest attempt
+	url     *url.URL
+}
+
+// attempt is one of them. Times are Unix microseconds, 0 if it did not happen.
+type attempt struct {
+	id      span.ID
+	address string         // of the upstream, as it was dialled
+	remote  netip.AddrPort // of the connection
+	exact   bool           // the transport calltap sees it
+	dialled bool           // all that is seen of it is its connection
+	got     bool           // it has a connection
+	resend  int            // 1: the first retry
+	again   bool           // the transport sent it once more by itself
+
+	begin, connect, connected, secure, secured, sent, first, end int64
+
+	failed  int64  // when failure was
+	failure string // before there was an answer
+	broken  string // failure of the body of the answer
+	status  int
+	in, out int64 // bytes of the bodies of response and request; exact only
+}
+
+// newAttempts is for a request of a site that wants upstream spans.
+func newAttempts(r *http.Request, start time.Time, server spanbuilder.Server, own bool) *attempts {
+	a := &attempts{start: start, base: start.UnixMicro(), server: server, own: own}
+	a.list = a.room[:0]
+	a.repl, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	return a
+}
+
+// now is the time in Unix microseconds.
+func (a *attempts) now() int64 { return a.base + time.Since(a.start).Microseconds() }
+
+// newest is the attempt under way, nil before the first.
+func (a *attempts) newest() *attempt {
+	if len(a.list) == 0 {
+		return nil
+	}
+	return &a.list[len(a.list)-1]
+}
+
+// begin adds an attempt. mu is held.
+func (a *attempts) begin(address string, resend bool) *attempt {
+	if resend {
+		a.resends++
+	} else {
+		a.resends = 0
+	}
+	if len(a.list) == maxAttempts {
+		a.list = a.list[:maxAttempts-1]
+		a.leftOut++
+	}
+	a.list = append(a.list, attempt{id: newSpanID(), address: strings.Clone(address), begin: a.now(), resend: a.resends})
+	return a.newest()
+}
+
+// settle notes what the replacer tells of an answer, which is overwritten by the next one. mu is held.
+func (a *attempts) settle(c *attempt) {
+	if c == nil || c.exact || c.first == 0 && !c.dialled || c.status != 0 || a.repl == nil {
+		return
+	}
+	// It is there as long as the request; whether it is of this answer its latency tells, in nanoseconds.
+	latency, _ := a.repl.Get("http.reverse_proxy.upstream.latency")
+	if latency == a.latency {
+		return
+	}
+	a.latency = latency
+	status, _ := a.repl.Get("http.reverse_proxy.status_code")
+	c.status, _ = status.(int)
+}
+
+// classes of failure of an attempt, beside those of errors.
+const (
+	classNoResponse = "no_response" // the connection ended without one
+)
+
+// finish gives what is open the end of the request. gone says that its client left. mu is held.
+func (a *attempts) finish(o outcome, gone bool, end int64) {
+	a.ended = true
+	last := a.newest()
+	if last == nil {
+		return
+	}
+	a.settle(last)
+	for i := range a.list {
+		c := &a.list[i]
+		switch {
+		case c.end != 0:
+		case c != last && c.first != 0:
+			c.end = c.first
+		case c != last && c.failed != 0:
+			c.end = c.failed
+		case c != last:
+			c.end = a.list[i+1].begin
+		case c.failed != 0 && c.first == 0:
+			c.end = c.failed
+		default:
+			c.end = end
+		}
+		c.end = max(c.end, c.begin+1)
+	}
+	unknown := last.status == 0 && last.failure == "" && (last.first == 0 || o.err != nil)
+	if last.broken == "" && !last.exact && (unknown || o.abandoned) {
+		last.broken = last.fate(o, gone)
+	}
+}
+
+// fate is what became of the last attempt, which what the handlers returned tells if nothing else does.
+func (c *attempt) fate(o outcome, gone bool) string {
+	switch {
+	case gone:
+		return classClientGone
+	case o.abandoned:
+		return classAborted
+	case o.err != nil:
+		return errorClass(o.err, classNoResponse)
+	case c.dialled:
+		return ""
+	}
+	return classNoResponse
+}
+
+// class is the attempt's failure, "" for none.
+func (c *attempt) class() string {
+	switch {
+	case c.broken != "":
+		return c.broken
+	case c.status != 0:
+		return statusClass(c.status)
+	case c.first != 0:
+		return ""
+	case c.failure != "":
+		return c.failure
+	}
+	return classNoResponse
+}
+
+// upstreamKey is behind the request's key in that of its attempts, so that their metrics are beside it: KEY.upstream.total,
+// KEY.upstream.calls, and not among its own.
+const upstreamKey = ".upstream"
+
+// finishBelow makes spans of the attempts, below server, which is the request's own, and gives them away.
+func (a *attempts) finishBelow(server *span.Span, o outcome, gone bool, st *state, fate sampling.Fate) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.finish(o, gone, server.Start+server.Duration)
+	if len(a.list) == 0 {
+		return
+	}
+	s := span.Span{
+		TraceID: server.TraceID, Parent: server.ID, Kind: span.KindClient, Debug: server.Debug, Sampled: server.Sampled,
+		Name: server.Name, Local: server.Local,
+	}
+	if server.Key != "" {
+		s.Key = server.Key + upstreamKey
+	}
+	for i := range a.list {
+		c := &a.list[i]
+		s.ID, s.Start, s.Duration, s.Error = c.id, c.begin, c.end-c.begin, c.class()
+		s.Notes, s.Timers = c.notes(), c.timers()
+		s.Remote, s.Tags = span.Endpoint{}, nil
+		if fate != sampling.LetGo {
+			s.Remote, s.Tags = c.endpoint(), c.tags()
+			if i == maxAttempts-1 && a.leftOut > 0 {
+				s.Tags = append(s.Tags, span.Tag{Key: tagLeftOut, Value: strconv.Itoa(a.leftOut)})
+			}
+		}
+		st.give(&s, fate)
+	}
+}
+
+// endpoint is the upstream. Its service is its name, if it was dialled by one.
+func (c *attempt) endpoint() span.Endpoint {
+	e := span.Endpoint{IP: c.remote.Addr(), Port: c.remote.Port()}
+	host, port, ok := cutPort(c.address)
+	if !ok {
+		return e
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil {
+		e.Service = strings.ToLower(cutText(host, 128))
+	} else if !e.IP.IsValid() {
+		e.IP = addr.Unmap().WithZone("")
+	}
+	if e.Port == 0 {
+		n, _ := strconv.ParseUint(port, 10, 16)
+		e.Port = uint16(n)
+	}
+	return e
+}
+
+// cutPort parts host:port. A unix socket has none.
+func cutPort(address string) (host, port string, ok bool) {
+	i := strings.LastIndexByte(address, ':')
+	if i <= 0 || strings.Contains(address, "/") {
+		return "", "", false
+	}
+	return address[:i], address[i+1:], true
+}
+
+// Tags of an attempt.
+const (
+	tagUpstream = "upstream.address"
+	tagResend   = "http.resend_count"
+	tagReused   = "upstream.connection" // reused, new
+	tagLeftOut  = "calltap.attempts_left_out"
+)
+
+func (c *attempt) tags() []span.Tag {
+	tags := make([]span.Tag, 0, 6)
+	if c.address != "" {
+		tags = append(tags, span.Tag{Key: tagUpstream, Value: cutText(c.address, 256)})
+	}
+	if c.status != 0 {
+		tags = append(tags, span.Tag{Key: span.TagHTTPStatus, Value: statusText(c.status)})
+	}
+	if c.resend > 0 {
+		tags = append(tags, span.Tag{Key: tagResend, Value: strconv.Itoa(c.resend)})
+	}
+	switch {
+	case c.connected != 0:
+		tags = append(tags, span.Tag{Key: tagReused, Value: "new"})
+	case c.got:
+		tags = append(tags, span.Tag{Key: tagReused, Value: "reused"})
+	}
+	if c.out > 0 {
+		tags = append(tags, span.Tag{Key: span.TagHTTPReceived, Value: strconv.FormatInt(c.out, 10)})
+	}
+	if c.in > 0 {
+		tags = append(tags, span.Tag{Key: span.TagHTTPSent, Value: strconv.FormatInt(c.in, 10)})
+	}
+	return tags
+}
+
+// notes are the moments of the attempt. As every note they are counters too: KEY.upstream.retry, KEY.upstream.connect_done.
+func (c *attempt) notes() []span.Note {
+	notes := make([]span.Note, 0, 8)
+	add := func(at int64, value string) {
+		if at != 0 {
+			notes = append(notes, span.Note{Time: at, Value: value})
+		}
+	}
+	if c.resend > 0 {
+		add(c.begin, "retry")
+	}
+	if c.again {
+		add(c.begin, "resent")
+	}
+	add(c.connect, "connect_start")
+	add(c.connected, "connect_done")
+	add(c.secure, "tls_start")
+	add(c.secured, "tls_done")
+	add(c.sent, "request_sent")
+	add(c.first, "first_byte")
+	return notes
+}
+
+// timers are the parts of the attempt that deserve a metric.
+func (c *attempt) timers() []span.Timer {
+	timers := make([]span.Timer, 0, 3)
+	add := func(name string, from, to int64) {
+		if from != 0 && to != 0 {
+			timers = append(timers, span.Timer{Name: name, Micros: max(1, to-from)})
+		}
+	}
+	add("connect", c.connect, c.connected)
+	add("tls", c.secure, c.secured)
+	add("latency", c.begin, c.first)
+	return timers
+}
+
+// newSpanID makes the id of an attempt.
+func newSpanID() span.ID {
+	for {
+		if id := rand.Uint64(); id != 0 {
+			return span.ID(id)
+		}
+	}
+}
