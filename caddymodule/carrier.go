@@ -44,19 +44,24 @@ func (t *idText) String() string { return string(*t) }
 type amendment struct {
 	service string
 	rules   *keyrules.Set
+	shows   []*Handler // whose tags and query are shown too, the outer ones first
 }
 
 // String keeps the request itself out of sight of who prints its variable.
 func (c *carrier) String() string { return string(c.traceID) }
 
-// amend is what a calltap within a calltap does: the inner site may know the service better, and may have
-// rules of its own.
+// amend is what a calltap within a calltap does: the inner site may know the service better, may have rules of its own, and may
+// show more. What is decided when a request begins has been decided.
 func (c *carrier) amend(h *Handler) {
-	if c.ended || h.Service == "" && len(h.Rules) == 0 {
+	shows := len(h.Tags) > 0 || h.Query != nil
+	if c.ended || h.Service == "" && len(h.Rules) == 0 && !shows {
 		return
 	}
 	if c.amended == nil {
 		c.amended = new(amendment)
+	}
+	if shows {
+		c.amended.shows = append(c.amended.shows, h)
 	}
 	if h.Service != "" {
 		c.amended.service = h.Service

@@ -91,7 +91,7 @@ func (q *request) end(r *http.Request, o outcome) {
 		s.Remote = span.Endpoint{IP: client.Addr(), Port: client.Port()}
 		s.HTTP = q.facts(r, status, &named)
 		s.Tags = spanbuilder.AppendRuleTags(q.tags(r, grpc), &named)
-		s.Tags = q.handler.appendOwn(s.Tags, r, status)
+		s.Tags = q.ownTags(s.Tags, r, status)
 	}
 	for _, note := range named.Notes {
 		s.Notes = append(s.Notes, span.Note{Time: s.Start, Value: note})
@@ -125,7 +125,7 @@ func (q *request) tags(r *http.Request, grpc string) (tags []span.Tag) {
 	if grpc != "" {
 		tags = append(tags, span.Tag{Key: tagGRPC, Value: grpc})
 	}
-	if show := q.handler.query; show != nil && q.rawQuery(r) != "" {
+	if show := q.shownQuery(); show != nil && q.rawQuery(r) != "" {
 		tags = append(tags, span.Tag{Key: tagQuery, Value: show.show(q.rawQuery(r))})
 	}
 	if !q.foreign.IsZero() {

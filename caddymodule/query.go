@@ -37,6 +37,18 @@ func newQuery(q *Query) *query {
 	return made
 }
 
+// shownQuery is what of the query is shown: what the innermost calltap says that says anything.
+func (q *request) shownQuery() *query {
+	if q.amended != nil {
+		for _, h := range slices.Backward(q.amended.shows) {
+			if h.Query != nil {
+				return h.query
+			}
+		}
+	}
+	return q.handler.query
+}
+
 // show writes the parameters in their order, each as NAME=VALUE. Values not named by the site are REDACTED; a parameter whose name
 // is no word is left out, as it may be the secret itself.
 func (q *query) show(raw string) string {

@@ -99,16 +99,27 @@ func refuseSecrets(name, value string) error {
 	return nil
 }
 
-// appendOwn adds a site's tags, evaluated now that the response is known. A name that is there already gets the new value.
-func (h *Handler) appendOwn(tags []span.Tag, r *http.Request, status int) []span.Tag {
-	if len(h.tags) == 0 {
+// ownTags adds those of the site and of the calltaps within it.
+func (q *request) ownTags(tags []span.Tag, r *http.Request, status int) []span.Tag {
+	tags = appendOwn(tags, q.handler.tags, r, status)
+	if q.amended != nil {
+		for _, h := range q.amended.shows { // without the app's, which the site may have said otherwise
+			tags = appendOwn(tags, h.tags[len(h.tags)-len(h.Tags):], r, status)
+		}
+	}
+	return tags
+}
+
+// appendOwn adds tags, evaluated now that the response is known. A name that is there already gets the new value.
+func appendOwn(tags []span.Tag, own []ownTag, r *http.Request, status int) []span.Tag {
+	if len(own) == 0 {
 		return tags
 	}
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
 		return tags
 	}
-	for _, t := range h.tags {
+	for _, t := range own {
 		if len(t.on) > 0 && !t.on.has(status) {
 			continue
 		}
