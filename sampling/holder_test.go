@@ -179,6 +179,8 @@ func TestReasonsOfARequest(t *testing.T) {
 	require.True(t, k.Request(false, 399, 0))
 	require.True(t, k.Request(false, 200, time.Second))
 	require.False(t, k.Request(false, 400, time.Second-1))
+	require.False(t, k.Request(false, 101, time.Hour), "a websocket is not slow")
+	require.True(t, k.Request(true, 101, time.Hour))
 	require.False(t, (&Keep{}).Request(true, 500, time.Hour))
 }
 

@@ -13,12 +13,15 @@ type Keep struct {
 	Slower   time.Duration // it took as long or longer; 0 is no reason
 }
 
+// switching is the status of a connection that was upgraded, and that lasts for as long as its ends like.
+const switching = 101
+
 // Request reports whether an HTTP request is a reason.
 func (k *Keep) Request(failed bool, status int, took time.Duration) bool {
 	if k == nil {
 		return false
 	}
-	if k.Errors && failed || k.Slower > 0 && took >= k.Slower {
+	if k.Errors && failed || k.Slower > 0 && took >= k.Slower && status != switching {
 		return true
 	}
 	for _, r := range k.Statuses {
