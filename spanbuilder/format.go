@@ -92,3 +92,10 @@ var headersOf = [NumFormats]Present{
 	FormatSW8:        hasSW8 | hasSW8More,
 	FormatDatadog:    hasDatadogTrace | hasDatadogParent | hasDatadogPriority | hasDatadogOrigin | hasDatadogTags,
 }
+
+// alwaysWritten are the headers that who injects a format writes in any case.
+var alwaysWritten = [NumFormats]Present{
+	FormatW3C:     hasTraceparent,
+	FormatB3:      hasB3,
+	FormatB3Multi: hasB3TraceID | hasB3SpanID,
+}
