@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/calltap/calltap/internal/words"
@@ -21,8 +22,8 @@ import (
 //	sample rate <n>/s [burst <n>]
 //	sample parent on|off
 //	keep_errors [on|off]
-//	keep_status <status|class>...
-//	keep_slower <duration>
+//	keep_status none | <status|class>...
+//	keep_slower off | <duration>
 //	upstream_spans [on|off|own]
 //	tag <name> <value> [on <status|class>...]
 //	query {
@@ -42,7 +43,7 @@ func (t *Tracing) words() words.Block {
 		"sample":          t.parseSample,
 		"keep_errors":     parseSwitch(&t.KeepErrors),
 		"keep_status":     t.parseKeepStatus,
-		"keep_slower":     words.Duration(&t.KeepSlower),
+		"keep_slower":     t.parseKeepSlower,
 		"upstream_spans":  t.parseUpstreamSpans,
 		"tag":             t.parseTag,
 		"query":           t.parseQuery,
@@ -176,14 +177,36 @@ func parseSwitch(dst **bool) words.Setter {
 
 func (t *Tracing) parseKeepStatus(d *caddyfile.Dispenser) error {
 	args := d.RemainingArgs()
-	if len(args) == 0 {
-		return d.Err("'keep_status' needs statuses, such as: keep_status 5xx 429")
+	switch {
+	case len(args) == 0:
+		return d.Err("'keep_status' needs statuses, such as: keep_status 5xx 429, or none")
+	case t.KeepStatus != nil && len(t.KeepStatus) == 0, slices.Contains(args, "none") && (len(args) > 1 || t.KeepStatus != nil):
+		return d.Err("'keep_status none' stands alone")
+	case args[0] == "none":
+		t.KeepStatus = []string{}
+		return nil
 	}
 	t.KeepStatus = append(t.KeepStatus, args...)
 	if err := checkStatuses("keep_status", args); err != nil {
 		return d.WrapErr(err)
 	}
 	return nil
+}
+
+func (t *Tracing) parseKeepSlower(d *caddyfile.Dispenser) error {
+	if t.KeepSlower != 0 {
+		return twice(d)
+	}
+	args := d.RemainingArgs()
+	if len(args) == 1 && args[0] == "off" {
+		t.KeepSlower = -1
+		return nil
+	}
+	if length, err := caddy.ParseDuration(strings.Join(args, " ")); err == nil && length > 0 {
+		t.KeepSlower = caddy.Duration(length)
+		return nil
+	}
+	return d.Err("'keep_slower' takes a length of time above zero, such as 500ms or 2s, or off")
 }
 
 func (t *Tracing) parseUpstreamSpans(d *caddyfile.Dispenser) error {

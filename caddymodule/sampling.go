@@ -121,16 +121,6 @@ func (q *request) settle(reason bool) sampling.Fate {
 	return st.holder.End(q.server.TraceID, reason, st.tracer.HasSources, st.pipeline)
 }
 
-// offer gives away a further span of q's trace, which has q's fate.
-func (q *request) offer(s *span.Span) {
-	st := q.handler.state
-	if q.undecided {
-		st.holder.Offer(s, nil, st.pipeline)
-		return
-	}
-	st.pipeline.Offer(s)
-}
-
 // record gives away a span of RPC.
 func (st *state) record(s *span.Span) {
 	if st.keeps {

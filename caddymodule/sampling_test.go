@@ -237,6 +237,20 @@ func TestWhatEndsBadlyIsRecorded(t *testing.T) {
 	require.Len(t, tracers, 1, "a panic")
 }
 
+func TestASiteTakesBackWhatIsKept(t *testing.T) {
+	w := watch(t, Tracing{Sample: share(0), KeepErrors: yes(), KeepStatus: []string{"404"}, KeepSlower: 1})
+	nothing := w.site(t, Tracing{KeepErrors: no(), KeepStatus: []string{}, KeepSlower: -1})
+	require.Nil(t, nothing.keep)
+	for _, code := range []int{200, 404, 500} {
+		require.NoError(t, serve(t, nothing, request1(near), answers(code, nil)))
+	}
+	_, tracers := w.got(t)
+	require.Empty(t, tracers)
+	require.NoError(t, serve(t, w.site(t, Tracing{}), request1(near), answers(200, nil)))
+	_, tracers = w.got(t)
+	require.Len(t, tracers, 1)
+}
+
 // A service behind this calltap calls another behind it, with the headers that it got. They are one trace with one fate.
 func TestTheHopsOfATraceAreKeptTogether(t *testing.T) {
 	for _, x := range []struct{ inner, outer, want int }{{500, 200, 2}, {200, 500, 2}, {200, 200, 0}} {

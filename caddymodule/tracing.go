@@ -48,10 +48,12 @@ type Tracing struct {
 	// KeepErrors records a request that failed even if it was not sampled, with its RPC.
 	KeepErrors *bool `json:"keep_errors,omitempty"`
 
-	// KeepStatus does the same for these statuses: `5xx`, `429`.
-	KeepStatus []string `json:"keep_status,omitempty"`
+	// KeepStatus does the same for these statuses: `5xx`, `429`. An empty list that is given (`[]`, or `none` in the Caddyfile) is
+	// for no status, though the app's says otherwise.
+	KeepStatus []string `json:"keep_status,omitzero"`
 
-	// KeepSlower does the same for requests that took as long or longer.
+	// KeepSlower does the same for requests that took as long or longer. Below 0 (`off` in the Caddyfile) it does it for none, though
+	// the app's says otherwise.
 	KeepSlower caddy.Duration `json:"keep_slower,omitempty"`
 
 	// UpstreamSpans gives each attempt of `reverse_proxy` to reach an upstream a CLIENT span: `on`, or `own`, which
