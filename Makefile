@@ -34,7 +34,7 @@ test: go lint ## all tests, on real parts, with the race detector; CI=true makes
 	set -x; $(GO) test -race -timeout 60m ./...
 
 bench: go ## speed and memory, one line a figure
-	@./integration/parts.sh rabbitmq || true
+	@./integration/parts.sh rabbitmq proxies || true
 	$(GO) run ./integration/bench
 
 demo: go ## one traced request through HTTP and RPC; ONCE=1 checks and ends, ZIPKIN=1 adds the real Zipkin

@@ -4,7 +4,8 @@
 # System packages come through apt when we are root and something is missing; no service is
 # started. All else goes into .parts/ of this checkout. A second run finds everything and is quick.
 #
-# usage: parts.sh [rabbitmq] [python] [zipkin] [statsd] [moleculer] [spring] [race]      (default: all)
+# usage: parts.sh [rabbitmq] [python] [zipkin] [statsd] [moleculer] [spring] [race] [proxies]      (default: all but proxies)
+# proxies are nginx and HAProxy, which only the benchmarks run, beside calltap.
 # exit status: 0 all there; 1 something is missing, named on standard error.
 set -u
 cd "$(dirname "$0")/.."
@@ -19,10 +20,13 @@ lost() { say "MISSING $1"; missing=1; }
 needs() { [[ " $want " == *" $1 "* ]]; }
 
 rabbitmq_there() { [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || [ -x /opt/rabbitmq/sbin/rabbitmq-server ] || have rabbitmq-server; }
+proxy_there()    { [ -x "/usr/sbin/$1" ] || have "$1"; }
 python_there()   { have python3 && python3 -c 'import venv, ensurepip' 2>/dev/null; }
 
 # Packages of the system, all in one apt run.
 packages=
+needs proxies && ! proxy_there nginx && packages+=" nginx-light"
+needs proxies && ! proxy_there haproxy && packages+=" haproxy"
 needs rabbitmq && ! rabbitmq_there && packages+=" rabbitmq-server"
 needs python && ! python_there && packages+=" python3-venv"
 if needs zipkin; then
@@ -59,6 +63,7 @@ if [ -n "$packages" ]; then
   fi
 fi
 needs rabbitmq && ! rabbitmq_there && lost "rabbitmq-server"
+needs proxies && for proxy in nginx haproxy; do proxy_there $proxy || lost "$proxy"; done
 
 if needs python && ! cmp -s integration/apps/requirements.txt "$parts/venv/requirements.txt"; then
   say "python: the libraries of integration/apps/requirements.txt into .parts/venv"

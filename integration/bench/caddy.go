@@ -76,6 +76,25 @@ func (s *site) fetch(ctx context.Context, path string) ([]byte, error) {
 	return body, err
 }
 
+// post sends JSON to the admin endpoint.
+func (s *site) post(ctx context.Context, path, body string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("http://127.0.0.1:%d%s", s.admin, path), strings.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(res.Body, 500))
+		return fmt.Errorf("%s of the admin endpoint: %s: %s", path, res.Status, text)
+	}
+	return nil
+}
+
 // status is what this rig reads of /calltap/status.
 type status struct {
 	Pipeline pipeline `json:"pipeline"`

@@ -76,7 +76,7 @@ func (b *board) remark(group, format string, args ...any) {
 }
 
 func (b *board) line(group, name, value, unit, goal, verdict, note string) {
-	fmt.Fprintf(b.out, "%-7s %-58s %11s %-10s %-16s %-5s %s\n", group, name, value, unit, goal, verdict, note)
+	fmt.Fprintf(b.out, "%-7s %-68s %11s %-10s %-16s %-5s %s\n", group, name, value, unit, goal, verdict, note)
 }
 
 // number prints three to four significant digits without an exponent.

@@ -70,6 +70,7 @@ func (l *load) run(d time.Duration) (int, time.Duration, error) {
 var (
 	endOfHead     = []byte("\r\n\r\n")
 	contentLength = []byte("\r\nContent-Length: ")
+	lowerLength   = []byte("\r\ncontent-length: ") // HAProxy's
 	statusOK      = []byte("HTTP/1.1 200 ")
 )
 
@@ -109,7 +110,7 @@ func answerLength(b []byte) (int, error) {
 	if !bytes.HasPrefix(b, statusOK) {
 		return 0, fmt.Errorf("not the answer of the upstream: %.60q", b)
 	}
-	at := bytes.Index(b[:head], contentLength)
+	at := max(bytes.Index(b[:head], contentLength), bytes.Index(b[:head], lowerLength))
 	if at < 0 {
 		return 0, errors.New("answer without Content-Length")
 	}

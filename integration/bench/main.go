@@ -64,7 +64,7 @@ func main() {
 func run(ctx context.Context) error {
 	only := flag.String("only", "http,inproc,rules,rpc,broker,memory,parents", "groups to run, separated by commas")
 	bin := flag.String("bin", "", "calltap binary to measure; built from cmd/calltap if empty")
-	rounds := flag.Int("rounds", 80, "rounds of the http group; a round is one slice of each subject")
+	rounds := flag.Int("rounds", 100, "rounds of the http group; a round is one slice of each subject")
 	slice := flag.Duration("slice", 120*time.Millisecond, "length of one http slice")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the order of slices and of the bootstrap")
 	profile := flag.String("profile", "", "folder for CPU profiles of calltap under load")

@@ -142,7 +142,7 @@ func (r *rig) blackHoleMemory(ctx context.Context, up *upstream, bare float64) e
 		return err
 	}
 	defer statsd.close()
-	x, err := r.startSubject(ctx, "memory-hole", up.addr(), smallRequest, calltapSite(hole.url("/api/v2/spans"), statsd.addr()))
+	x, err := r.startSubject(ctx, "memory-hole", up.addr(), smallRequest, calltapSite(hole.url("/api/v2/spans"), statsd.addr(), ""))
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,8 @@ type process struct {
 	log  string // file of its standard error
 	done chan struct{}
 	in   io.WriteCloser
+
+	workers []int // its children, of those that work in children
 }
 
 // start runs a program with the environment of a stranger: no home, no configuration but what is given.
@@ -54,8 +56,10 @@ func start(dir, name string, env []string, argv ...string) (*process, error) {
 }
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
-func (p *process) freeze()  { _ = p.cmd.Process.Signal(syscall.SIGSTOP) }
-func (p *process) thaw()    { _ = p.cmd.Process.Signal(syscall.SIGCONT) }
+
+// freeze and thaw are for the whole group: nginx works in children.
+func (p *process) freeze() { _ = syscall.Kill(-p.pid(), syscall.SIGSTOP) }
+func (p *process) thaw()   { _ = syscall.Kill(-p.pid(), syscall.SIGCONT) }
 
 // stop ends the subject kindly, then by force.
 func (p *process) stop() {
@@ -94,7 +98,13 @@ func (p *process) output() string {
 
 // cpu is the time that all threads of the subject, past and present, have run. The process clock of
 // another process is exact to the nanosecond, where /proc/PID/stat counts in 10 ms.
-func (p *process) cpu() time.Duration { return processCPU(p.pid()) }
+func (p *process) cpu() time.Duration {
+	sum := processCPU(p.pid())
+	for _, pid := range p.workers {
+		sum += processCPU(pid)
+	}
+	return sum
+}
 
 // processCPU is cpu for a process that this one did not start.
 func processCPU(pid int) time.Duration {
