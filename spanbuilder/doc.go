@@ -1,11 +1,11 @@
 // Package spanbuilder turns what was seen into spans: it gives HTTP requests their place in a trace, and makes one
 // trace of the RPC messages that follow from them.
 //
-// What enters: trace headers and request ids of HTTP requests (Extract, Tracer.StartServer), and messages that a
+// What enters: trace headers and request ids of HTTP requests (Contexts, Tracer.StartServer), and messages that a
 // source saw on its broker, decoded by a dialect (Message, Pairer.Observe). What leaves: finished spans, offered
 // to a Sink. It does no I/O, reads no clock and starts no goroutine; it knows neither Caddy nor AMQP.
 //
-//	HTTP request ─► Extract ─► StartServer ─► ids, headers for the next hop
+//	HTTP request ─► Contexts ─► StartServer ─► ids, headers for the next hop
 //	                                │
 //	                              Links          the entry span of each recent trace
 //	                                │
@@ -34,5 +34,5 @@
 //   - Too many spans held: the oldest are emitted without what they wait for (EndsGivenUp, JoinsGivenUp). Work that goes on after
 //     its end was told: AfterEnd.
 //   - A parent that is likely but not certain: the span says calltap.parent=guessed (GuessedParents).
-//   - Trace headers that are malformed: as if there were none; ExtractFault tells the reason for counting.
+//   - Trace headers that are malformed: as if there were none; Contexts.Extract and ExtractFunc tell the reason for counting.
 package spanbuilder
