@@ -528,3 +528,19 @@ func TestStatusShowsWhatIsUndecided(t *testing.T) {
 	require.Positive(t, s.Late.Bytes)
 	require.EqualValues(t, 1, s.Late.Kept)
 }
+
+// What a request costs that is not recorded, without and with a reason for which it might be.
+func BenchmarkUnsampled(b *testing.B) {
+	for _, name := range []string{"let go", "may be kept"} {
+		b.Run(name, func(b *testing.B) {
+			p := emit.New(emit.Options{}, &discard{})
+			defer p.Close(b.Context())
+			st := testState(b, p, novaRules, spanbuilder.LinkNone)
+			st.tracer.Head = sampling.Head{}
+			if name == "may be kept" {
+				st.keep, st.keeps = &sampling.Keep{Errors: true}, true
+			}
+			benchmarkHandler(b, newHandler(b, "nova-api", st), http.Header{})
+		})
+	}
+}
