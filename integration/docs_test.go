@@ -33,7 +33,8 @@ func TestEveryCaddyfileInTheDocsLoads(t *testing.T) {
 			dir := t.TempDir()
 			file := filepath.Join(dir, "Caddyfile")
 			require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
-			env := []string{"XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir, "TAP_PASSWORD=secret"}
+			env := []string{"XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir, "TAP_PASSWORD=secret",
+				"PROFILER_KEY=0123456789abcdef", "TRIGGER_KEY=0123456789abcdef"}
 			_, err := harness.Exec(binary(t), dir, env, "validate", "--adapter", "caddyfile", "--config", file)
 			require.NoError(t, err, text)
 		})

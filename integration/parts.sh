@@ -67,7 +67,8 @@ needs proxies && for proxy in nginx haproxy; do proxy_there $proxy || lost "$pro
 
 if needs python && ! cmp -s integration/apps/requirements.txt "$parts/venv/requirements.txt"; then
   say "python: the libraries of integration/apps/requirements.txt into .parts/venv"
-  { python3 -m venv --clear "$parts/venv" &&
+  rm -rf "$parts/venv" # not venv --clear, which would empty what a link of another checkout leads to
+  { python3 -m venv "$parts/venv" &&
     "$parts/venv/bin/pip" install -q --no-cache-dir -r integration/apps/requirements.txt &&
     cp integration/apps/requirements.txt "$parts/venv/"; } >"$parts/pip.log" 2>&1 ||
     { tail -5 "$parts/pip.log" >&2; rm -rf "$parts/venv"; lost "python libraries"; }
