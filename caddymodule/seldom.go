@@ -16,7 +16,7 @@ const seldomPause = 60 // seconds
 
 // due counts one, and reports whether it is to be told now, as the last of n.
 func (s *seldom) due() (n int64, now bool) {
-	n = s.n.Add(1)
+	s.n.Add(1)
 	seconds := time.Now().Unix()
 	next := s.next.Load()
 	if seconds < next || !s.next.CompareAndSwap(next, seconds+seldomPause) {
