@@ -42,9 +42,11 @@ func (q *request) end(r *http.Request, o outcome) {
 			q.rules = a.rules
 		}
 	}
-	q.linkResponse()
-	if skips.Load() && skippedLate(r) {
-		return
+	if q.postponed == nil {
+		q.linkResponse()
+		if skips.Load() && skippedLate(r) {
+			return
+		}
 	}
 	took := time.Since(q.start)
 	status, class := q.verdict(r, o)
@@ -100,7 +102,7 @@ func (q *request) end(r *http.Request, o outcome) {
 		s.Notes = q.stream.notes(s.Notes, q.start, took)
 	}
 	if q.attempts != nil {
-		q.attempts.finishBelow(&s, o, q.clientGone(r), st, fate)
+		q.attempts.finishBelow(&s, o, q.postponed == nil && q.clientGone(r), st, fate)
 	}
 	st.give(&s, fate)
 }
@@ -178,7 +180,7 @@ func (q *request) rawQuery(r *http.Request) string {
 
 // grpcStatus is the outcome of a gRPC call, which its trailer tells and the HTTP status, always 200, does not.
 func (q *request) grpcStatus(r *http.Request) string {
-	if r.ProtoMajor < 2 {
+	if r.ProtoMajor < 2 || q.postponed != nil {
 		return ""
 	}
 	header := q.inner.Header()

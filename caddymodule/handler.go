@@ -80,7 +80,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
 	var q request // stays on the stack
 	if !h.begin(&q, w, r) {
-		return next.ServeHTTP(w, r)
+		return pass(w, r, next)
 	}
 	returned := false
 	defer func() {
@@ -100,7 +100,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		err = next.ServeHTTP(q.carrier, r)
 	}
 	returned = true
-	q.end(r, outcome{err: err})
+	if err == nil || !q.postpone(r, err) {
+		q.end(r, outcome{err: err})
+	}
 	return err
 }
 

@@ -32,6 +32,9 @@ type outcome struct {
 // A status that has been sent stands, whatever happens after it, except that a client who did not
 // stay for the whole response counts as gone.
 func (q *request) verdict(r *http.Request, o outcome) (status int, class string) {
+	if q.postponed != nil {
+		return q.postponed.verdict()
+	}
 	sent := int(q.status)
 	if sent == 0 && q.hijacked {
 		sent = http.StatusSwitchingProtocols

@@ -44,6 +44,8 @@ type request struct {
 	received *bodyCount // nil: there is no body
 	attempts *attempts  // nil: nobody asked for their spans
 
+	postponed *postponed // nil unless error routes answer it
+
 	ruled     *keyrules.Sampling // what its rule says of recording it, as far as that was known at the beginning
 	fixed     bool               // it was forced or switched: no rule changes whether it is recorded
 	undecided bool               // it was not recorded, and may be kept for how it ends

@@ -115,6 +115,6 @@ func TestErrorRoutesAndIgnoredPaths(t *testing.T) {
 	get(t, fmt.Sprintf("http://127.0.0.1:%d/healthcheck", port))
 	resp, body := get(t, fmt.Sprintf("http://127.0.0.1:%d/error-404", port))
 	require.Equal(t, "418 handled", fmt.Sprint(resp.StatusCode, " ", body))
-	require.Equal(t, "404", zipkin.wait(t, "/error-404", 1)[0].Tags[span.TagHTTPStatus])
+	require.Equal(t, "418", zipkin.wait(t, "/error-404", 1)[0].Tags[span.TagHTTPStatus])
 	require.Len(t, zipkin.all(), 1)
 }

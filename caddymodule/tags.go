@@ -101,6 +101,13 @@ func refuseSecrets(name, value string) error {
 
 // ownTags adds those of the site and of the calltaps within it.
 func (q *request) ownTags(tags []span.Tag, r *http.Request, status int) []span.Tag {
+	if q.postponed != nil {
+		return q.postponed.tags(tags, r, status)
+	}
+	return q.siteTags(tags, r, status)
+}
+
+func (q *request) siteTags(tags []span.Tag, r *http.Request, status int) []span.Tag {
 	tags = appendOwn(tags, q.handler.tags, r, status)
 	if q.amended != nil {
 		for _, h := range q.amended.shows { // without the app's, which the site may have said otherwise
