@@ -10,6 +10,7 @@ import (
 type generator struct {
 	*rand.Rand
 	shape
+	refused bool // by the server, before anyone can answer
 }
 
 func generate(seed uint64, n int) *shape {
@@ -101,7 +102,8 @@ func (g *generator) headers() {
 		g.add("X-Odd", "\xff\xfe ü\t")
 	case 3:
 		if g.proto == "raw" {
-			g.add(pick(g, "X Odd", "X-Odd\x00", "", "X(Odd)", " X-Folded"), "1") // to be refused
+			g.refused = true
+			g.add(pick(g, "X Odd", "X-Odd\x00", "", "X(Odd)", " X-Folded"), "1")
 		}
 	case 4:
 		g.add("Tracestate", strings.Repeat("a=1,", 4096))
