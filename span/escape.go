@@ -2,6 +2,7 @@ package span
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"slices"
 	"unicode/utf8"
 	"unsafe"
@@ -87,6 +88,7 @@ func appendEscaped(dst []byte, s string) []byte {
 		if c < utf8.RuneSelf {
 			if c >= 0x20 && c != '"' && c != '\\' {
 				i++
+				i += plainPrefix(s[i:])
 				continue
 			}
 			dst = append(dst, s[done:i]...)
@@ -112,6 +114,18 @@ func appendEscaped(dst []byte, s string) []byte {
 		i += size
 	}
 	return append(dst, s[done:]...)
+}
+
+// plainPrefix returns how many bytes s begins with that are their own JSON form, as far as whole words tell: the rest,
+// fewer than eight, is for the caller to look at. Within a word the first byte that special marks is one for sure.
+func plainPrefix(s string) (n int) {
+	for in := unsafe.Slice(unsafe.StringData(s), len(s)); len(in) >= 8; in = in[8:] {
+		if found := special(binary.LittleEndian.Uint64(in)) & highs; found != 0 {
+			return n + bits.TrailingZeros64(found)/8
+		}
+		n += 8
+	}
+	return n
 }
 
 func appendEscapedByte(dst []byte, c byte) []byte {

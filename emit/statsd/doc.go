@@ -1,8 +1,7 @@
 // Package statsd turns spans into StatsD metrics and sends them over UDP through go-statsd-client.
 //
-//	span ──► names made safe ──┬─► timers: a line each ────────────────┐
-//	                           └─► counters: summed over the batch ──► │ client ──► datagrams ──► UDP
-//	                                                                   │            ≤ 1,432 bytes
+//	span ──► names made safe ──┬─► timers: a line each ─────────────────────────┬─► datagrams ──► UDP
+//	                           └─► counters: summed over the batch ──► client ──┘   ≤ 1,432 bytes
 //	                                      address ◄── resolver, every 30 s, in the background
 //
 // # Names

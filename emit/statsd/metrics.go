@@ -1,73 +1,54 @@
 package statsd
 
-import (
-	"time"
-	"unsafe"
+import "github.com/calltap/calltap/span"
 
-	"github.com/calltap/calltap/span"
-)
-
-// metrics makes the metrics of one span: timers go to the client at once, counters are summed up.
+// metrics makes the metrics of one span: timers go to the packer at once, counters are summed up.
 func (e *Emitter) metrics(s *span.Span) {
 	if s.Key == "" {
 		return
 	}
+	of := e.seriesOf(s.Key)
 	if s.Duration > 0 {
-		if s.Kind == span.KindClient || s.Kind == span.KindProducer {
-			e.time(s.Key, "total", s.Duration)
-		} else {
-			e.time(s.Key, "", s.Duration)
-		}
+		e.time(of, kindSuffix(s.Kind), s.Duration)
 	}
 	for i := range s.Timers {
 		if t := &s.Timers[i]; t.Micros >= 0 {
-			e.time(s.Key, t.Name, t.Micros)
+			e.time(of, t.Name, t.Micros)
 		}
 	}
 	for i := range s.Notes {
-		e.count(s.Key, s.Notes[i].Value)
+		*e.counter(s.Key, s.Notes[i].Value)++
 	}
-	if !s.Echo {
-		e.outcome(s)
+	if s.Echo {
+		return // of a call's two sides one counts it
+	}
+	*of.calls++
+	if s.Error != "" {
+		e.failure(s)
 	}
 }
 
-// outcome counts a call, and how it failed. Of its two sides one does.
-func (e *Emitter) outcome(s *span.Span) {
-	e.count(s.Key, "calls")
+func (e *Emitter) failure(s *span.Span) {
 	switch s.Error {
-	case "":
-		return
 	case "timeout", "unroutable":
-		e.count(s.Key, s.Error)
+		*e.counter(s.Key, s.Error)++
 	}
-	e.count(s.Key, "error")
+	*e.counter(s.Key, "error")++
 }
 
-// time sends one length. The client copies the name, so that it may lie in a buffer that is used
-// again; its errors are the packer's, which keeps them itself.
-func (e *Emitter) time(key, suffix string, micros int64) {
-	e.name = appendName(e.name[:0], key, suffix)
-	name := unsafe.String(unsafe.SliceData(e.name), len(e.name))
-	_ = e.client.TimingDuration(name, time.Duration(micros)*time.Microsecond, 1)
-}
-
-// count adds one to a counter's sum.
-func (e *Emitter) count(key, suffix string) {
+// counter is the sum of a counter over the batch.
+func (e *Emitter) counter(key, suffix string) *int64 {
 	e.name = appendName(e.name[:0], key, suffix)
 	n := e.counts[string(e.name)] // allocates nothing
 	if n == nil {
 		n = new(int64)
 		e.counts[string(e.name)] = n
 	}
-	*n++
+	return n
 }
 
-// keptCounts is how many counters' names are kept from batch to batch, so that they are not allocated anew. Names are
-// bounded by the rules, but rules change.
-const keptCounts = 4096
-
-// flushCounts sends the sums of the batch: a line a name, however many spans there were.
+// flushCounts sends the sums of the batch: a line a name, however many spans there were. The client's errors are the
+// packer's, which keeps them itself.
 func (e *Emitter) flushCounts() {
 	for name, n := range e.counts {
 		if *n != 0 {
@@ -75,7 +56,5 @@ func (e *Emitter) flushCounts() {
 			*n = 0
 		}
 	}
-	if len(e.counts) > keptCounts {
-		clear(e.counts)
-	}
+	e.trim()
 }

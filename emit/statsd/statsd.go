@@ -16,9 +16,12 @@ type Emitter struct {
 	resolver *resolver
 	packer   packer
 	client   statsd.Statter
-	limit    int               // bytes of a datagram; 0: by where the server is
-	name     []byte            // of the metric at hand
-	counts   map[string]*int64 // of the batch at hand, by name
+	prefix   string
+	limit    int                // bytes of a datagram; 0: by where the server is
+	name     []byte             // of the counter at hand
+	line     []byte             // of the timer at hand
+	counts   map[string]*int64  // of the batch at hand, by name
+	series   map[string]*series // by key
 }
 
 // New makes an emitter of a Config, which it validates. It resolves and sends nothing.
@@ -32,7 +35,9 @@ func New(c Config) (*Emitter, error) {
 	e := &Emitter{
 		resolver: newResolver(c.Address, c.ResolveInterval),
 		limit:    c.MaxDatagram,
+		prefix:   c.Prefix,
 		counts:   map[string]*int64{},
+		series:   map[string]*series{},
 	}
 	client, err := statsd.NewClientWithSender(&e.packer, c.Prefix, statsd.SuffixOctothorpe)
 	if err != nil {

@@ -1,0 +1,75 @@
+package statsd
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/calltap/calltap/span"
+)
+
+// series is what is kept of a key from span to span, so that a call costs one lookup: its name, checked and with the
+// prefix in front, and the sum that every call adds to.
+type series struct {
+	name  []byte
+	calls *int64 // in Emitter.counts
+}
+
+// keptNames is how many keys, and how many counters, are kept from batch to batch, so that their names are not made anew. Keys
+// are bounded by the rules, but rules change.
+const keptNames = 4096
+
+func (e *Emitter) seriesOf(key string) *series {
+	if s := e.series[key]; s != nil {
+		return s
+	}
+	s := &series{calls: e.counter(key, "calls")}
+	if e.prefix != "" {
+		s.name = append(append(s.name, e.prefix...), '.')
+	}
+	s.name = appendKey(s.name, key)
+	e.series[strings.Clone(key)] = s // not what the key may be a part of
+	return s
+}
+
+// time sends one length. The line is what go-statsd-client's TimingDuration makes of it, in a quarter of the time: the
+// client formats floats, and looks for tags that we do not have.
+func (e *Emitter) time(s *series, suffix string, micros int64) {
+	line := append(e.line[:0], s.name...)
+	if suffix != "" {
+		line = appendSegment(append(line, '.'), suffix)
+	}
+	line = appendMillis(append(line, ':'), micros)
+	line = append(line, "|ms"...)
+	e.line = line
+	_, _ = e.packer.Send(line)
+}
+
+// appendMillis appends microseconds as milliseconds, with as many digits behind the point as there are.
+func appendMillis(dst []byte, micros int64) []byte {
+	dst = strconv.AppendInt(dst, micros/1000, 10)
+	rest := micros % 1000
+	if rest == 0 {
+		return dst
+	}
+	dst = append(dst, '.', byte('0'+rest/100), byte('0'+rest/10%10), byte('0'+rest%10))
+	for dst[len(dst)-1] == '0' {
+		dst = dst[:len(dst)-1]
+	}
+	return dst
+}
+
+// trim lets go of names when there are too many of them. It is called between batches, when all sums are sent.
+func (e *Emitter) trim() {
+	if len(e.counts) > keptNames || len(e.series) > keptNames {
+		clear(e.counts)
+		clear(e.series)
+	}
+}
+
+// kindSuffix tells the caller's time from the work's.
+func kindSuffix(k span.Kind) string {
+	if k == span.KindClient || k == span.KindProducer {
+		return "total"
+	}
+	return ""
+}
