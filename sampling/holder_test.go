@@ -64,20 +64,24 @@ func http(h *Holder, trace span.TraceID, more bool, to Sink) func(name string, r
 
 var errors = &Keep{Errors: true}
 
+// Where spans are held, time is the test's own: on a slow machine they would be let go before it looks.
+
 func TestATraceIsKeptAsAWhole(t *testing.T) {
-	var h Holder
-	to := &sink{}
-	end := http(&h, trace(1), true, to)
-	h.Offer(spanOf(trace(1), "rpc before"), nil, to)
-	h.Offer(spanOf(trace(2), "rpc of another"), nil, to)
-	require.Empty(t, to.tracers)
-	require.Len(t, to.metrics, 2, "metrics do not wait")
-	require.Equal(t, 1, h.Stats().Spans)
-	require.Equal(t, Kept, end("request", true))
-	h.Offer(spanOf(trace(1), "rpc behind"), nil, to)
-	require.Equal(t, []string{"rpc before", "request", "rpc behind"}, to.names())
-	require.Len(t, to.metrics, 4, "and count each span once")
-	require.Equal(t, Stats{Kept: 1}, h.Stats())
+	synctest.Test(t, func(t *testing.T) {
+		var h Holder
+		to := &sink{}
+		end := http(&h, trace(1), true, to)
+		h.Offer(spanOf(trace(1), "rpc before"), nil, to)
+		h.Offer(spanOf(trace(2), "rpc of another"), nil, to)
+		require.Empty(t, to.tracers)
+		require.Len(t, to.metrics, 2, "metrics do not wait")
+		require.Equal(t, 1, h.Stats().Spans)
+		require.Equal(t, Kept, end("request", true))
+		h.Offer(spanOf(trace(1), "rpc behind"), nil, to)
+		require.Equal(t, []string{"rpc before", "request", "rpc behind"}, to.names())
+		require.Len(t, to.metrics, 4, "and count each span once")
+		require.Equal(t, Stats{Kept: 1}, h.Stats())
+	})
 }
 
 func TestWhatGivesNoReasonIsLetGoAsAWhole(t *testing.T) {
@@ -110,34 +114,38 @@ func TestARequestAloneIsDecidedAtItsEnd(t *testing.T) {
 
 // nova calls glance through the same calltap: one of them fails, and both are kept, whichever it is.
 func TestRequestsOfOneTraceHaveOneFate(t *testing.T) {
-	for _, inner := range []bool{false, true} {
+	synctest.Test(t, func(t *testing.T) {
+		for _, inner := range []bool{false, true} {
+			var h Holder
+			to := &sink{}
+			outer := http(&h, trace(1), false, to)
+			require.Equal(t, map[bool]Fate{false: Held, true: Kept}[inner], http(&h, trace(1), false, to)("inner", inner))
+			require.Equal(t, Kept, outer("outer", !inner))
+			require.ElementsMatch(t, []string{"inner", "outer"}, to.names())
+			require.Len(t, to.metrics, 2)
+		}
 		var h Holder
 		to := &sink{}
 		outer := http(&h, trace(1), false, to)
-		require.Equal(t, map[bool]Fate{false: Held, true: Kept}[inner], http(&h, trace(1), false, to)("inner", inner))
-		require.Equal(t, Kept, outer("outer", !inner))
-		require.ElementsMatch(t, []string{"inner", "outer"}, to.names())
-		require.Len(t, to.metrics, 2)
-	}
-	var h Holder
-	to := &sink{}
-	outer := http(&h, trace(1), false, to)
-	require.Equal(t, Held, http(&h, trace(1), false, to)("inner", false))
-	require.Equal(t, LetGo, outer("outer", false))
-	require.Empty(t, to.tracers)
-	require.Equal(t, Stats{LetGo: 1}, h.Stats())
+		require.Equal(t, Held, http(&h, trace(1), false, to)("inner", false))
+		require.Equal(t, LetGo, outer("outer", false))
+		require.Empty(t, to.tracers)
+		require.Equal(t, Stats{LetGo: 1}, h.Stats())
+	})
 }
 
 // A boot is answered with 202, and fails in the scheduler afterwards.
 func TestAnRPCThatFailsKeepsTheRequestThatCausedIt(t *testing.T) {
-	var h Holder
-	to := &sink{}
-	require.Equal(t, Held, http(&h, trace(1), true, to)("202", false))
-	h.Offer(spanOf(trace(1), "cast"), errors, to)
-	h.Offer(failed(trace(1), "select_destinations"), errors, to)
-	h.Offer(spanOf(trace(1), "later"), errors, to)
-	require.Equal(t, []string{"202", "cast", "select_destinations", "later"}, to.names())
-	require.Len(t, to.metrics, 4)
+	synctest.Test(t, func(t *testing.T) {
+		var h Holder
+		to := &sink{}
+		require.Equal(t, Held, http(&h, trace(1), true, to)("202", false))
+		h.Offer(spanOf(trace(1), "cast"), errors, to)
+		h.Offer(failed(trace(1), "select_destinations"), errors, to)
+		h.Offer(spanOf(trace(1), "later"), errors, to)
+		require.Equal(t, []string{"202", "cast", "select_destinations", "later"}, to.names())
+		require.Len(t, to.metrics, 4)
+	})
 }
 
 func TestATraceWithoutARequestIsKeptForItsRPC(t *testing.T) {
@@ -200,67 +208,75 @@ func TestWhatIsSettledStays(t *testing.T) {
 
 // A flood of undecided traces takes the memory that it is given and no more, and each span it drives out is counted.
 func TestAFloodIsBoundedAndCounted(t *testing.T) {
-	var h Holder
-	to := &sink{}
-	const n = 3 * MaxSpans
-	for i := range n {
-		h.Offer(spanOf(trace(i), "x"), errors, to)
-	}
-	s := h.Stats()
-	require.LessOrEqual(t, s.Spans, MaxSpans)
-	require.LessOrEqual(t, s.Bytes, MaxBytes)
-	require.Greater(t, s.Spans, MaxSpans/2)
-	require.EqualValues(t, n, s.EvictedSpans+int64(s.Spans))
-	require.EqualValues(t, n, s.EvictedTraces+int64(s.Traces))
-	require.Len(t, to.metrics, n, "metrics lose nothing")
+	synctest.Test(t, func(t *testing.T) {
+		var h Holder
+		to := &sink{}
+		const n = 3 * MaxSpans
+		for i := range n {
+			h.Offer(spanOf(trace(i), "x"), errors, to)
+		}
+		s := h.Stats()
+		require.LessOrEqual(t, s.Spans, MaxSpans)
+		require.LessOrEqual(t, s.Bytes, MaxBytes)
+		require.Greater(t, s.Spans, MaxSpans/2)
+		require.EqualValues(t, n, s.EvictedSpans+int64(s.Spans))
+		require.EqualValues(t, n, s.EvictedTraces+int64(s.Traces))
+		require.Len(t, to.metrics, n, "metrics lose nothing")
 
-	whole := spanOf(trace(0), "large")
-	for range 2000 {
-		whole.Tags = append(whole.Tags, span.Tag{Key: "a tag of some length", Value: "and its value"})
-	}
-	for i := range 2000 {
-		whole.TraceID = trace(i)
-		h.Offer(whole, errors, to)
-	}
-	require.LessOrEqual(t, h.Stats().Bytes, MaxBytes)
+		whole := spanOf(trace(0), "large")
+		for range 2000 {
+			whole.Tags = append(whole.Tags, span.Tag{Key: "a tag of some length", Value: "and its value"})
+		}
+		for i := range 2000 {
+			whole.TraceID = trace(i)
+			h.Offer(whole, errors, to)
+		}
+		require.LessOrEqual(t, h.Stats().Bytes, MaxBytes)
+	})
 }
 
 // Requests that are under way may tell their fate: they are given up after all others.
 func TestAFloodOfRPCDoesNotDriveOutRequests(t *testing.T) {
-	var h Holder
-	to := &sink{}
-	end := http(&h, trace(-1), true, to)
-	h.Offer(spanOf(trace(-1), "rpc"), nil, to)
-	for i := range 2 * MaxSpans {
-		h.Offer(spanOf(trace(i), "x"), errors, to)
-	}
-	end("request", true)
-	require.Equal(t, []string{"rpc", "request"}, to.names())
+	synctest.Test(t, func(t *testing.T) {
+		var h Holder
+		to := &sink{}
+		end := http(&h, trace(-1), true, to)
+		h.Offer(spanOf(trace(-1), "rpc"), nil, to)
+		for i := range 2 * MaxSpans {
+			h.Offer(spanOf(trace(i), "x"), errors, to)
+		}
+		end("request", true)
+		require.Equal(t, []string{"rpc", "request"}, to.names())
+	})
 }
 
 func TestOneTraceCannotTakeAllRoom(t *testing.T) {
-	var h Holder
-	to := &sink{}
-	for range 5 * traceSpans {
-		h.Offer(spanOf(trace(1), "x"), errors, to)
-	}
-	require.Equal(t, traceSpans, h.Stats().Spans)
-	require.EqualValues(t, 4*traceSpans, h.Stats().EvictedSpans)
-	h.Offer(failed(trace(1), "end"), errors, to)
-	require.Len(t, to.tracers, traceSpans+1)
+	synctest.Test(t, func(t *testing.T) {
+		var h Holder
+		to := &sink{}
+		for range 5 * traceSpans {
+			h.Offer(spanOf(trace(1), "x"), errors, to)
+		}
+		require.Equal(t, traceSpans, h.Stats().Spans)
+		require.EqualValues(t, 4*traceSpans, h.Stats().EvictedSpans)
+		h.Offer(failed(trace(1), "end"), errors, to)
+		require.Len(t, to.tracers, traceSpans+1)
+	})
 }
 
 // Requests that never end, or whose end nobody tells, take room that is bounded too.
 func TestRequestsThatNeverEndAreBounded(t *testing.T) {
-	var h Holder
-	to := &sink{}
-	const n = 3 * holderShards * shardTraces
-	for i := range n {
-		h.Begin(trace(i))
-	}
-	require.LessOrEqual(t, h.Stats().Traces, holderShards*shardTraces)
-	require.Equal(t, Kept, h.End(trace(0), true, false, to), "an evicted one that fails after all")
-	require.Equal(t, LetGo, h.End(trace(1), false, false, to))
+	synctest.Test(t, func(t *testing.T) {
+		var h Holder
+		to := &sink{}
+		const n = 3 * holderShards * shardTraces
+		for i := range n {
+			h.Begin(trace(i))
+		}
+		require.LessOrEqual(t, h.Stats().Traces, holderShards*shardTraces)
+		require.Equal(t, Kept, h.End(trace(0), true, false, to), "an evicted one that fails after all")
+		require.Equal(t, LetGo, h.End(trace(1), false, false, to))
+	})
 }
 
 // A websocket of hours: what its RPC left behind is given up after Life, and its own fate is open still.
@@ -280,31 +296,33 @@ func TestWhatIsHeldForTooLongIsGivenUp(t *testing.T) {
 
 // Whatever the order, a trace is whole or not there, and every span is counted by metrics once.
 func TestRaces(t *testing.T) {
-	var h Holder
-	to := &sink{}
-	const traces, rpcs = 400, 8
-	var wg sync.WaitGroup
-	for i := range traces {
-		reason := i%2 == 0
-		wg.Go(func() {
-			end := http(&h, trace(i), true, to)
-			for range rpcs {
-				wg.Go(func() { h.Offer(spanOf(trace(i), "rpc"), nil, to) })
-			}
-			end("request", reason)
-		})
-		wg.Go(func() { h.Stats() })
-	}
-	wg.Wait()
-	require.Len(t, to.metrics, traces*(rpcs+1))
-	got := map[span.TraceID]int{}
-	for i := range to.tracers {
-		got[to.tracers[i].TraceID]++
-	}
-	require.Len(t, got, traces/2)
-	for _, n := range got {
-		require.Equal(t, rpcs+1, n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var h Holder
+		to := &sink{}
+		const traces, rpcs = 400, 8
+		var wg sync.WaitGroup
+		for i := range traces {
+			reason := i%2 == 0
+			wg.Go(func() {
+				end := http(&h, trace(i), true, to)
+				for range rpcs {
+					wg.Go(func() { h.Offer(spanOf(trace(i), "rpc"), nil, to) })
+				}
+				end("request", reason)
+			})
+			wg.Go(func() { h.Stats() })
+		}
+		wg.Wait()
+		require.Len(t, to.metrics, traces*(rpcs+1))
+		got := map[span.TraceID]int{}
+		for i := range to.tracers {
+			got[to.tracers[i].TraceID]++
+		}
+		require.Len(t, got, traces/2)
+		for _, n := range got {
+			require.Equal(t, rpcs+1, n)
+		}
+	})
 }
 
 func BenchmarkARequestThatIsLetGo(b *testing.B) {
