@@ -106,6 +106,13 @@ func (x *exchange) waitRead(n int) (more bool) {
 
 func (x *exchange) done() { x.change(func() { x.answered = true }) }
 
+// headers are those that the scripts saw.
+func (x *exchange) headers() []http.Header {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return slices.Clone(x.raw)
+}
+
 // end waits for the scripts and returns what they saw.
 func (x *exchange) end() string {
 	if !x.until(func() bool { return x.open == 0 }) {
