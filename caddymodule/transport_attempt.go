@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"io"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
@@ -49,7 +50,8 @@ func (a *attempts) fail(n int, id span.ID, err error) {
 	defer a.mu.Unlock()
 	if c := a.at(n, id); c != nil {
 		c.end = a.now()
-		if class := errorClass(err, classNoResponse); c.failure == "" || class != classNoResponse {
+		// What httptrace said of a dial is more than what the error does.
+		if class := errorClass(err, classNoResponse); c.failure == "" || class != classNoResponse && class != classDial {
 			c.failure = class
 		}
 		c.first, c.broken = 0, c.failure
@@ -77,20 +79,20 @@ func (a *attempts) answer(n int, id span.ID, req *http.Request, resp *http.Respo
 	}
 }
 
-// attemptBody is the body of a response to an attempt. It is read by one goroutine, which may not be the one that asked.
+// attemptBody is the body of a response to an attempt. It may be closed while another goroutine reads it.
 type attemptBody struct {
 	io.ReadCloser
 	attempts *attempts
 	n        int
 	id       span.ID
-	size     int64
-	over     bool
+	size     atomic.Int64
+	over     atomic.Bool
 }
 
 // Read reads from the original body.
 func (b *attemptBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	b.size += int64(n)
+	b.size.Add(int64(n))
 	if err != nil {
 		b.done(err)
 	}
@@ -105,10 +107,9 @@ func (b *attemptBody) Close() error {
 
 // done notes the end of the body, or that it broke off.
 func (b *attemptBody) done(err error) {
-	if b.over {
+	if b.over.Swap(true) {
 		return
 	}
-	b.over = true
 	a := b.attempts
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -116,10 +117,11 @@ func (b *attemptBody) done(err error) {
 	if c == nil {
 		return
 	}
-	if b.size == 0 && c != a.newest() {
+	size := b.size.Load()
+	if size == 0 && c != a.newest() {
 		return // the proxy that got it looked at its header, and went on
 	}
-	c.end, c.in = a.now(), b.size
+	c.end, c.in = a.now(), size
 	if err != io.EOF {
 		c.broken = errorClass(err, classAborted)
 		if c.broken == classNoResponse { // there was one, not all of it

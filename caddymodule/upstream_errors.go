@@ -9,6 +9,8 @@ import (
 	"net"
 	"os"
 	"syscall"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 )
 
 // Classes of an error that a transport returns: few, and none with a word of the error's own text, which may hold addresses and paths.
@@ -45,6 +47,9 @@ func errorClass(err error, otherwise string) string {
 	}
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" {
 		return classDial
+	}
+	if _, ok := errors.AsType[reverseproxy.DialError](err); ok {
+		return classDial // whose own reason it hides
 	}
 	return otherwise
 }
