@@ -487,7 +487,8 @@ func TestALateDecisionSurvivesReloads(t *testing.T) {
 	t.Cleanup(api.Close)
 	zipkin, port, inner := newCollector(t), freePort(t), freePort(t)
 	config := func(more string) string {
-		return site(zipkin, port, "sample 0\n keep_errors\n fake\n"+more, fmt.Sprintf("calltap\n reverse_proxy 127.0.0.1:%d", inner)) +
+		outer := site(zipkin, port, "sample 0\n keep_errors\n fake\n"+more, fmt.Sprintf("calltap\n reverse_proxy 127.0.0.1:%d", inner))
+		return strings.Replace(outer, "grace_period 2s", "grace_period 1m", 1) + // or requests are cut off on a slow machine
 			fmt.Sprintf("\nhttp://127.0.0.1:%d {\n calltap\n reverse_proxy %s\n}", inner, strings.TrimPrefix(api.URL, "http://"))
 	}
 	run(t, config(""))
@@ -496,7 +497,12 @@ func TestALateDecisionSurvivesReloads(t *testing.T) {
 			done := make(chan int)
 			path := fmt.Sprintf("/%d-%d", i, code)
 			go func() {
-				resp, _ := get(t, fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
+				resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
+				if err != nil {
+					done <- -1
+					return
+				}
+				resp.Body.Close()
 				done <- resp.StatusCode
 			}()
 			<-asked
