@@ -14,6 +14,7 @@ import (
 	"github.com/openzipkin/zipkin-go/model"
 	"github.com/openzipkin/zipkin-go/reporter"
 
+	"github.com/calltap/calltap/emit/statsd"
 	"github.com/calltap/calltap/span"
 )
 
@@ -24,6 +25,9 @@ func benchInProcess(ctx context.Context, r *rig) error {
 		return err
 	}
 	benchEncoder(r)
+	if err := benchStatsD(ctx, r); err != nil {
+		return err
+	}
 	return benchQueue(ctx, r)
 }
 
@@ -69,11 +73,7 @@ func exampleSpan() *span.Span {
 		Name: "GET /v2.1/servers/{id}", Key: "nova.api.servers.show.GET",
 		Local:  span.Endpoint{Service: "nova-api", IP: netip.MustParseAddr("127.0.0.1"), Port: 8774},
 		Remote: span.Endpoint{IP: netip.MustParseAddr("10.20.30.40"), Port: 51234},
-		Tags: []span.Tag{
-			{Key: "http.method", Value: "GET"},
-			{Key: "http.path", Value: "/v2.1/servers/9168b536-cd40-4630-b43f-b259807c6e87"},
-			{Key: "http.status_code", Value: "200"},
-		},
+		HTTP:   span.HTTP{Method: "GET", Path: "/v2.1/servers/9168b536-cd40-4630-b43f-b259807c6e87", Status: 200},
 	}
 }
 
@@ -87,7 +87,7 @@ func sameSpan(s *span.Span) *model.SpanModel {
 		RemoteEndpoint: &model.Endpoint{IPv4: s.Remote.IP.AsSlice(), Port: s.Remote.Port},
 		Tags:           map[string]string{span.TagKey: s.Key},
 	}
-	for _, t := range s.Tags {
+	for _, t := range s.AppendTags(nil) {
 		m.Tags[t.Key] = t.Value
 	}
 	return m
@@ -100,11 +100,38 @@ func benchEncoder(r *rig) {
 	note := fmt.Sprintf("%d bytes", len(buf))
 	r.board.add(figure{"inproc", "span encoder", ns, "ns", atMost(150, "120"), note})
 	r.board.add(figure{"inproc", "span encoder, allocations", allocs, "allocs", atMost(0, ""), ""})
+	escaped := exampleSpan()
+	escaped.HTTP.Path = "/v2.1/servers/\"größe\"-cd40\\4630-b43f-b259807c6e87"
+	ns, allocs = timed(func() { buf = escaped.AppendJSON(buf[:0]) })
+	r.board.add(figure{"inproc", "span encoder, a path with escapes and UTF-8", ns, "ns", atMost(150, "120"), fmt.Sprintf("%.0f allocs", allocs)})
 
 	list := []*model.SpanModel{sameSpan(s)}
 	var serializer reporter.JSONSerializer
 	ns, allocs = timed(func() { _, _ = serializer.Serialize(list) })
 	r.board.add(figure{"inproc", "zipkin-go's serializer, the same span", ns, "ns", goal{}, fmt.Sprintf("%.0f allocs", allocs)})
+}
+
+// benchStatsD measures the metrics of requests, a timer and a counter each, sent in batches as the pipeline makes them.
+func benchStatsD(ctx context.Context, r *rig) error {
+	sink, err := startStatsdSink()
+	if err != nil {
+		return err
+	}
+	defer sink.close()
+	e, err := statsd.New(statsd.Config{Address: sink.addr(), Prefix: "bench"})
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	batch := make([]span.Span, 1000)
+	for i := range batch {
+		batch[i] = *exampleSpan()
+		batch[i].Duration += int64(i)
+	}
+	ns, allocs := timed(func() { e.Emit(ctx, batch) })
+	r.board.add(figure{"inproc", "StatsD, a request", ns / float64(len(batch)), "ns", atMost(100, ""),
+		fmt.Sprintf("batches of %d, system calls included; %.0f allocs a batch", len(batch), allocs)})
+	return nil
 }
 
 // benchDecode measures the decoding of the recorded oslo bodies.
