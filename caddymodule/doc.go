@@ -2,14 +2,17 @@
 // configures everything.
 //
 // In: requests that pass the handler `calltap`, and one global option (or the JSON app `calltap`).
-// Out: a SERVER span a request into an emit.Pipeline; trace headers for the next hop; the admin API below
-// /calltap/; the commands `trace`, `explain` and `keys`.
+// Out: a SERVER span a request, and if they are wanted CLIENT spans of its upstreams, into an emit.Pipeline; trace headers
+// for the next hop; the admin API below /calltap/; the commands `trace`, `explain` and `keys`.
 //
 //	client ──► handler.go ──────────────────────────► next handlers ──► upstream
 //	              │  request.go: ids, headers            ▲
 //	              │  writer.go, body.go: what passes ────┘
 //	              ▼
 //	           outcome.go: what became of it ──► finish.go: key, span ──► emit.Pipeline ──► sinks
+//
+//	errorroutes.go: what Caddy's error routes made of it   stream.go, sizes.go: what lives on, how much it was
+//	upstream*.go: the attempts to reach upstreams          transport*.go: the transport that sees them from within
 //
 //	module.go   configuration and its documentation        caddyfile_*.go   the same as a Caddyfile
 //	app.go      Provision, Start, Stop, Cleanup            state.go         what outlives a reload

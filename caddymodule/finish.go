@@ -102,7 +102,7 @@ func (q *request) end(r *http.Request, o outcome) {
 		s.Notes = q.stream.notes(s.Notes, q.start, took)
 	}
 	if q.attempts != nil {
-		q.attempts.finishBelow(&s, o, q.postponed == nil && q.clientGone(r), st, fate)
+		q.attempts.finishBelow(&s, o, q.postponed == nil && q.clientGone(r), fate)
 	}
 	st.give(&s, fate)
 }

@@ -273,3 +273,29 @@ func TestOldAndOddRequests(t *testing.T) {
 		require.Equal(t, strings.Fields(line)[1], found.Tags[span.TagHTTPStatus], request)
 	}
 }
+
+// Over HTTP/3 a WebSocket is a stream of its connection (RFC 9220), and nothing is hijacked.
+func TestWebSocketOverHTTP3IsAStream(t *testing.T) {
+	zipkin := newCollector(t)
+	clients, url := protocolSite(t, zipkin, "calltap\n reverse_proxy "+newEchoing(t).Listener.Addr().String())
+	in, out := io.Pipe()
+	req, err := http.NewRequest(http.MethodConnect, url+"/socket", in)
+	require.NoError(t, err)
+	req.Proto = "websocket"
+	resp, err := clients["HTTP/3.0"].Transport.RoundTrip(req)
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.StatusCode)
+	io.WriteString(out, "one\n")
+	answer, err := bufio.NewReader(resp.Body).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "echo one\n", answer)
+	io.WriteString(out, "bye\n")
+	out.Close()
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	s := zipkin.wait(t, "/socket", 1)[0]
+	require.Equal(t, "200", s.Tags[span.TagHTTPStatus])
+	require.NotContains(t, s.Tags, "error")
+	require.Equal(t, []string{noteUpgraded, noteClosed}, notesOf(s))
+	require.Equal(t, [2]string{"8", "9"}, [2]string{s.Tags[span.TagHTTPReceived], s.Tags[span.TagHTTPSent]})
+}

@@ -21,7 +21,7 @@ func (a *attempts) beginExact(req *http.Request) (int, span.ID) {
 		}
 	}
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	if a.ended {
 		return -1, 0
 	}
@@ -47,7 +47,7 @@ func (a *attempts) at(n int, id span.ID) *attempt {
 // fail ends an attempt that got no response.
 func (a *attempts) fail(n int, id span.ID, err error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	if c := a.at(n, id); c != nil {
 		c.end = a.now()
 		// What httptrace said of a dial is more than what the error does.
@@ -61,7 +61,7 @@ func (a *attempts) fail(n int, id span.ID, err error) {
 // answer notes the response of an attempt, and has the end of its body noted.
 func (a *attempts) answer(n int, id span.ID, req *http.Request, resp *http.Response) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	c := a.at(n, id)
 	if c == nil {
 		return
@@ -112,7 +112,7 @@ func (b *attemptBody) done(err error) {
 	}
 	a := b.attempts
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	c := a.at(b.n, b.id)
 	if c == nil {
 		return

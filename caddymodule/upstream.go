@@ -32,6 +32,7 @@ const maxAttempts = 64
 // ends with the request, or with its first byte if another attempt came after it. All become spans when the
 // request ends and has its key.
 type attempts struct {
+	st     *state
 	repl   *caddy.Replacer    // tells the status that an upstream answered
 	start  time.Time          // that of the request, by whose monotonic clock all times are
 	base   int64              // the same in Unix microseconds
@@ -69,11 +70,17 @@ type attempt struct {
 }
 
 // newAttempts is for a request of a site that wants upstream spans.
-func newAttempts(r *http.Request, start time.Time, server spanbuilder.Server, own bool) *attempts {
-	a := &attempts{start: start, base: start.UnixMicro(), server: server, own: own}
+func newAttempts(st *state, r *http.Request, start time.Time, server spanbuilder.Server, own bool) *attempts {
+	a := &attempts{st: st, start: start, base: start.UnixMicro(), server: server, own: own}
 	a.list = a.room[:0]
 	a.repl, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	return a
+}
+
+// unlock is deferred by all that transports call: a fault of ours on one of their goroutines would end the process.
+func (a *attempts) unlock() {
+	a.st.survived(recover())
+	a.mu.Unlock()
 }
 
 // now is the time in Unix microseconds.
@@ -188,9 +195,9 @@ func (c *attempt) class() string {
 const upstreamKey = ".upstream"
 
 // finishBelow makes spans of the attempts, below server, which is the request's own, and gives them away.
-func (a *attempts) finishBelow(server *span.Span, o outcome, gone bool, st *state, fate sampling.Fate) {
+func (a *attempts) finishBelow(server *span.Span, o outcome, gone bool, fate sampling.Fate) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	a.finish(o, gone, server.Start+server.Duration)
 	if len(a.list) == 0 {
 		return
@@ -213,7 +220,7 @@ func (a *attempts) finishBelow(server *span.Span, o outcome, gone bool, st *stat
 				s.Tags = append(s.Tags, span.Tag{Key: tagLeftOut, Value: strconv.Itoa(a.leftOut)})
 			}
 		}
-		st.give(&s, fate)
+		a.st.give(&s, fate)
 	}
 }
 

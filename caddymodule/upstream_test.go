@@ -2,22 +2,28 @@ package caddymodule
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/fcgi"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/openzipkin/zipkin-go/model"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/span"
+	"github.com/calltap/calltap/spanbuilder"
 )
 
 // ways are the two in which attempts are seen: what a site says, and its transport.
@@ -514,4 +520,60 @@ func TestWithoutUpstreamSpansThereAreNone(t *testing.T) {
 	server, _ := zipkin.tree(t, "/a", 0)
 	require.Equal(t, fmt.Sprintf("00-%s-%s-01", server.TraceID, server.ID), (<-seen).Get("traceparent"))
 	require.Len(t, zipkin.all(), 1)
+}
+
+// brokenConn is a connection of a transport that nobody has heard of.
+type brokenConn struct{ net.Conn }
+
+func (brokenConn) RemoteAddr() net.Addr { panic("no address") }
+
+// A fault on a goroutine of a transport would end the process.
+func TestFaultInATransportsGoroutineIsSurvived(t *testing.T) {
+	st := testState(t, nil, keyrules.Config{}, spanbuilder.LinkNone)
+	a := newAttempts(st, caddyRequest(request1(near), &nullWriter{}), time.Now(), spanbuilder.Server{}, false)
+	trace := a.trace()
+	trace.GetConn("10.0.0.5:80")
+	trace.GotConn(httptrace.GotConnInfo{Conn: brokenConn{}})
+	require.EqualValues(t, 1, st.faults.Load())
+	trace.GotConn(httptrace.GotConnInfo{}) // and the lock is free
+	trace.GotFirstResponseByte()
+}
+
+// What transports tell of a request that is over is nobody's.
+func TestTransportThatTellsTooLate(t *testing.T) {
+	st := testState(t, nil, keyrules.Config{}, spanbuilder.LinkNone)
+	a := newAttempts(st, caddyRequest(request1(near), &nullWriter{}), time.Now(), spanbuilder.Server{}, false)
+	a.finish(outcome{}, false, a.now())
+	trace := a.trace()
+	trace.GetConn("10.0.0.5:80")
+	trace.ConnectStart("tcp", "10.0.0.5:80")
+	trace.ConnectDone("tcp", "10.0.0.5:80", io.EOF)
+	trace.GotConn(httptrace.GotConnInfo{})
+	trace.DNSDone(httptrace.DNSDoneInfo{Err: io.EOF})
+	trace.TLSHandshakeStart()
+	trace.TLSHandshakeDone(tls.ConnectionState{}, io.EOF)
+	trace.WroteRequest(httptrace.WroteRequestInfo{Err: io.EOF})
+	trace.GotFirstResponseByte()
+	trace.PutIdleConn(nil)
+	require.Empty(t, a.list)
+	require.Zero(t, st.faults.Load())
+}
+
+// A name with several addresses, the first of which is dead, is one attempt that succeeds.
+func TestNameWithADeadAddress(t *testing.T) {
+	st := testState(t, nil, keyrules.Config{}, spanbuilder.LinkNone)
+	a := newAttempts(st, caddyRequest(request1(near), &nullWriter{}), time.Now(), spanbuilder.Server{}, false)
+	trace := a.trace()
+	trace.GetConn("app.example.org:80")
+	trace.ConnectStart("tcp", "[2001:db8::1]:80")
+	trace.ConnectStart("tcp", "192.0.2.1:80")
+	trace.ConnectDone("tcp", "[2001:db8::1]:80", syscall.ECONNREFUSED)
+	trace.ConnectDone("tcp", "192.0.2.1:80", nil)
+	trace.ConnectDone("tcp", "[2001:db8::2]:80", context.Canceled)
+	trace.GotConn(httptrace.GotConnInfo{})
+	trace.GotFirstResponseByte()
+	a.finish(outcome{}, false, a.now())
+	require.Len(t, a.list, 1)
+	require.Empty(t, a.list[0].class())
+	require.Equal(t, span.Endpoint{Service: "app.example.org", IP: netip.MustParseAddr("192.0.2.1"), Port: 80}, a.list[0].endpoint())
 }

@@ -22,7 +22,7 @@ func (q *request) watchUpstreams(r *http.Request) {
 	if mode == "" || mode == "off" {
 		return
 	}
-	q.attempts = newAttempts(r, q.start, q.server, mode == "own")
+	q.attempts = newAttempts(q.handler.state, r, q.start, q.server, mode == "own")
 	if q.vars != nil {
 		q.vars[attemptsVar] = q.attempts
 	}
@@ -51,7 +51,7 @@ func (a *attempts) trace() *httptrace.ClientTrace {
 // subrequest, as that of forward_auth is followed by the one that it permits.
 func (a *attempts) getConn(address string) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	if a.ended {
 		return
 	}
@@ -69,7 +69,7 @@ func (a *attempts) getConn(address string) {
 
 func (a *attempts) gotConn(info httptrace.GotConnInfo) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	c := a.open()
 	if c == nil {
 		return
@@ -116,7 +116,7 @@ func (a *attempts) dialling() *attempt {
 
 func (a *attempts) dnsDone(info httptrace.DNSDoneInfo) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	if c := a.dialling(); c != nil && info.Err != nil {
 		c.failure, c.failed = errorClass(info.Err, classDNS), a.now()
 	}
@@ -125,7 +125,7 @@ func (a *attempts) dnsDone(info httptrace.DNSDoneInfo) {
 // connectStart notes a connection that is dialled; or begins an attempt, if it is of a transport that only dials.
 func (a *attempts) connectStart(network, address string) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	if a.ended {
 		return
 	}
@@ -149,7 +149,7 @@ func (a *attempts) connectStart(network, address string) {
 // connectDone may be called for several addresses of a name, of which one that answers is enough.
 func (a *attempts) connectDone(_, address string, err error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	c := a.dialling()
 	if c == nil || c.connected != 0 {
 		return
@@ -166,7 +166,7 @@ func (a *attempts) connectDone(_, address string, err error) {
 
 func (a *attempts) tlsStart() {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	if c := a.dialling(); c != nil && c.secure == 0 {
 		c.secure = a.now()
 	}
@@ -174,7 +174,7 @@ func (a *attempts) tlsStart() {
 
 func (a *attempts) tlsDone(_ tls.ConnectionState, err error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	c := a.dialling()
 	switch {
 	case c == nil:
@@ -187,7 +187,7 @@ func (a *attempts) tlsDone(_ tls.ConnectionState, err error) {
 
 func (a *attempts) wroteRequest(info httptrace.WroteRequestInfo) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	c := a.open()
 	switch {
 	case c == nil:
@@ -200,7 +200,7 @@ func (a *attempts) wroteRequest(info httptrace.WroteRequestInfo) {
 
 func (a *attempts) firstByte() {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	if c := a.open(); c != nil {
 		c.first = a.now()
 	}
@@ -209,7 +209,7 @@ func (a *attempts) firstByte() {
 // putIdle ends an attempt: HTTP/1 has its connection back, so the response is complete.
 func (a *attempts) putIdle(error) {
 	a.mu.Lock()
-	defer a.mu.Unlock()
+	defer a.unlock()
 	if c := a.newest(); !a.ended && c != nil && c.first != 0 && c.end == 0 && !c.exact {
 		c.end = a.now()
 	}
