@@ -7,6 +7,10 @@ const (
 	// all heartbeats of their life, and one for each run of a periodic task.
 	quiet       = int64(5e6)
 	maxContexts = 16384
+
+	// flurry is how near in time two messages of one id are to be one after the other of the same work. Heartbeats
+	// are seconds apart.
+	flurry = int64(1e6)
 )
 
 // context is a request id without a user: work that nobody asked for.
@@ -14,8 +18,36 @@ type context struct {
 	id    span.TraceID
 	trace span.TraceID // of the current run
 	last  int64        // when it was last seen
+	sent  int64        // when a message of it was last published, zero if none was seen
 	alone bool         // it was seen while its sender did nothing else: a heartbeat
+	many  bool         // it was seen twice in a flurry: somebody's work
+	kept  bool         // after such a flurry it came back: it is kept by an object that was made in that work
 	newer *context
+}
+
+// publishes notes a message of c. A heartbeat's id comes back, always alone, and a periodic task's is one flurry. The id of
+// a service's start does both: all that was asked for at the start, and then whatever is saved of the objects made there.
+func (c *context) publishes(now int64) {
+	switch gap := now - c.sent; {
+	case c.sent == 0:
+	case gap > quiet && c.many:
+		c.kept = true
+	case gap < flurry:
+		c.many = true
+	}
+	c.sent = max(c.sent, now)
+}
+
+// heartbeat reports whether c is never anything else. One pause is no proof against an id that is kept: its sender may have waited
+// for a processor, or for an answer over HTTP, of which nothing is seen here.
+func (c *context) heartbeat() bool { return c.alone && !c.kept }
+
+// within is how shortly before a message of c its sender must have been at work on what the message is then counted to.
+func (c *context) within() int64 {
+	if c.kept {
+		return flurry
+	}
+	return adoptWithin
 }
 
 // contextTable remembers the last request ids without a user, the first come out first.
