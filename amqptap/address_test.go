@@ -121,11 +121,15 @@ func TestTroubleThatPassesIsNoReasonToWaitLong(t *testing.T) {
 		{binding("nova"), "nova", &amqp.Error{Code: 404, Server: true}, true, `has no exchange "nova"`},
 		{consuming, "", &amqp.Error{Code: 320, Reason: "CONNECTION_FORCED", Server: true}, false, ""},
 		{consuming, "", &amqp.Error{Code: 541, Server: true}, false, "248 bytes"},
+		{consuming, "", &amqp.Error{Code: 501, Reason: amqp.ErrFrameTooLarge.Error()}, false, "headers of some 128 KiB"},
+		{consuming, "", &amqp.Error{Code: 501, Reason: "read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer"}, false, ""},
+		{consuming, "", &amqp.Error{Code: 501, Reason: "unexpected EOF"}, false, ""},
 		{consuming, "", amqp.ErrClosed, false, ""},
 	} {
 		tr := s.diagnose(c.doing, c.exchange, c.err)
 		require.Equal(t, c.lasting, tr.lasting, "%v", c.err)
 		require.Contains(t, tr.advice, c.advice)
+		require.Equal(t, c.advice == "", tr.advice == "", "%v: %s", c.err, tr.advice)
 		require.ErrorContains(t, tr, c.doing+": ")
 	}
 }
