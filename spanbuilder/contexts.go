@@ -21,13 +21,16 @@ type context struct {
 	sent  int64        // when a message of it was last published, zero if none was seen
 	alone bool         // it was seen while its sender did nothing else: a heartbeat
 	many  bool         // it was seen twice in a flurry: somebody's work
-	kept  bool         // after such a flurry it came back: it is kept by an object that was made in that work
+	kept  bool         // after such a flurry it came back: it is kept by what was made in that work
+	lone  uint8        // since then: how often it was seen while its sender did nothing else
+	amid  uint8        // and how often amid its sender's work
 	newer *context
 }
 
-// publishes notes a message of c. A heartbeat's id comes back, always alone, and a periodic task's is one flurry. The id of
-// a service's start does both: all that was asked for at the start, and then whatever is saved of the objects made there.
-func (c *context) publishes(now int64) {
+// publishes notes a message of c, and whether its sender did nothing else. A periodic task's id is one flurry. An id of a service's
+// start is a flurry too, and comes back for life: in whatever is saved of an object made there, always amid some work, or in
+// the service's heartbeats, mostly out of none.
+func (c *context) publishes(now int64, alone bool) {
 	switch gap := now - c.sent; {
 	case c.sent == 0:
 	case gap > quiet && c.many:
@@ -36,11 +39,27 @@ func (c *context) publishes(now int64) {
 		c.many = true
 	}
 	c.sent = max(c.sent, now)
+	switch {
+	case !c.kept:
+		c.alone = c.alone || alone
+	case alone:
+		c.lone++
+	default:
+		c.amid++
+	}
+	if c.lone == 255 || c.amid == 255 {
+		c.lone, c.amid = c.lone/2, c.amid/2
+	}
 }
 
-// heartbeat reports whether c is never anything else. One pause is no proof against an id that is kept: its sender may have waited
-// for a processor, or for an answer over HTTP, of which nothing is seen here.
-func (c *context) heartbeat() bool { return c.alone && !c.kept }
+// heartbeat reports whether c is one as far as was seen. One pause is no proof against an id that is kept: its sender may have waited
+// for a processor, or for an answer over HTTP, of which nothing is seen here. One in four is.
+func (c *context) heartbeat() bool {
+	if !c.kept {
+		return c.alone
+	}
+	return c.lone > 0 && 4*int(c.lone) >= int(c.lone)+int(c.amid)
+}
 
 // within is how shortly before a message of c its sender must have been at work on what the message is then counted to.
 func (c *context) within() int64 {

@@ -130,4 +130,7 @@ func TestAHeartbeatAmidAUsersWorkIsNotAdopted(t *testing.T) {
 	start := []Message{beat(t0-20_000_000, "the-start-of-a-service"), beat(t0-19_900_000, "which-made-an-object")}
 	_, stats = observed(t, append(start, whole...)...)
 	require.EqualValues(t, 1, stats.Adopted, "the object is saved on the user's behalf")
+
+	_, stats = observed(t, append(append(start, beat(t0-10_000_000, "and-then-it-beats")), whole...)...)
+	require.Zero(t, stats.Adopted, "the start made no object, but the heartbeat")
 }
