@@ -38,7 +38,7 @@ func TestAFrozenTapIsNotFelt(t *testing.T) {
 	l := startLoad(t, address, "warming up", Options{Callers: 4, Every: 5 * time.Millisecond, Padding: strings.Repeat("x", 1000)})
 	l.await(t, "warming up", 200)
 	l.enter("no tap")
-	l.await(t, "no tap", 600)
+	watchQueue(t, node, vhost, "", frozenTime()/2) // which also costs the broker
 
 	l.enter("starting")
 	c := startTap(t, addressOf(node.Port, vhost), "prefetch 100", "max_length 2000", "max_bytes 1MiB")
@@ -72,6 +72,7 @@ func TestAFrozenTapIsNotFelt(t *testing.T) {
 	frozen, without := confirms(l.of("frozen")), confirms(l.of("no tap"))
 	require.Less(t, ratio(t, "confirms, frozen ÷ no tap", 0.5, frozen, without), 3.0)
 	ratio(t, "confirms, frozen ÷ no tap", 0.99, frozen, without)
+	ratio(t, "confirms, tapped ÷ no tap", 0.99, confirms(tapped), without)
 	ratio(t, "confirms, tapped ÷ no tap", 0.5, confirms(tapped), without)
 	ratio(t, "replies, frozen ÷ no tap", 0.5, replies(l.of("frozen")), replies(l.of("no tap")))
 	ratio(t, "replies, frozen ÷ no tap", 0.99, replies(l.of("frozen")), replies(l.of("no tap")))
@@ -99,7 +100,7 @@ func watchQueue(t testing.TB, node *rabbit.Node, vhost, queue string, d time.Dur
 			}
 		}
 	}
-	require.Greater(t, looks, 2)
+	require.Positive(t, looks)
 	return most
 }
 

@@ -192,8 +192,7 @@ func startTap(t testing.TB, address string, words ...string) *harness.Calltap {
 	t.Helper()
 	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") }))
 	t.Cleanup(api.Close)
-	config := strings.Replace(caddyfile, "WORDS", strings.Join(words, "\n\t\t\t"), 1)
-	c, err := harness.StartCalltap(shared.bin, t.TempDir(), config, harness.Options{
+	c, err := harness.StartCalltap(shared.bin, t.TempDir(), with(words...), harness.Options{
 		"STATSD": shared.statsd.Addr(), "PREFIX": nameOf(t), "RABBITMQ": address, "API": strings.TrimPrefix(api.URL, "http://"),
 	})
 	require.NoError(t, err)
@@ -207,6 +206,11 @@ func startTap(t testing.TB, address string, words ...string) *harness.Calltap {
 		}
 	})
 	return c
+}
+
+// with is the Caddyfile with these words for the tap.
+func with(words ...string) string {
+	return strings.Replace(caddyfile, "WORDS", strings.Join(words, "\n\t\t\t"), 1)
 }
 
 // addressOf is how the tap reaches a vhost, at a port of the loopback.

@@ -9,6 +9,7 @@ import (
 
 // The tap's own connection suffers all that networks do; the programs and the HTTP clients have another way and notice nothing.
 func TestTheTapsNetworkFails(t *testing.T) {
+	t.Parallel()
 	theBroker(t)
 	for _, reader := range []string{"inplace", "library"} {
 		t.Run(reader, func(t *testing.T) {

@@ -83,7 +83,10 @@ func requireWhole(t testing.TB, c *harness.Calltap, outcomes []outcome) {
 	}
 }
 
-func whole(c *harness.Calltap, o outcome) error {
+func whole(c *harness.Calltap, o outcome) error { return hasSpans(c, o, "CLIENT", "SERVER") }
+
+// hasSpans fails unless the call has spans of these kinds, in the order of the alphabet, without a fault.
+func hasSpans(c *harness.Calltap, o outcome, want ...string) error {
 	spans, err := c.Store().Trace(o.trace)
 	if err != nil {
 		return err
@@ -95,8 +98,8 @@ func whole(c *harness.Calltap, o outcome) error {
 		}
 		kinds = append(kinds, s.Kind)
 	}
-	if slices.Sort(kinds); !slices.Equal(kinds, []string{"CLIENT", "SERVER"}) {
-		return fmt.Errorf("call %s has spans %v", o.trace, kinds)
+	if slices.Sort(kinds); !slices.Equal(kinds, want) {
+		return fmt.Errorf("call %s has spans %v, want %v", o.trace, kinds, want)
 	}
 	return nil
 }
