@@ -133,3 +133,16 @@ func TestTroubleThatPassesIsNoReasonToWaitLong(t *testing.T) {
 		require.ErrorContains(t, tr, c.doing+": ")
 	}
 }
+
+func TestAProblemIsTheSameWhateverChanceAdds(t *testing.T) {
+	s := settings{Queue: "tap.", Host: "host"}
+	for _, texts := range [][2]string{
+		{"configure access to queue 'tap.host.0a1b2c3d' in vhost '/' refused", "configure access to queue 'tap.host.ffffffff' in vhost '/' refused"},
+		{"read tcp 127.0.0.1:43732->127.0.0.1:5672: i/o timeout", "read tcp 127.0.0.1:49366->127.0.0.1:5672: i/o timeout"},
+		{"tap.host.0a", "tap.host.0b"},
+	} {
+		require.Equal(t, s.withoutChance(texts[0]), s.withoutChance(texts[1]))
+	}
+	require.NotEqual(t, s.withoutChance("queue 'tap.host.0a1b2c3d' refused"), s.withoutChance("queue 'tap.host.0a1b2c3d' in use"))
+	require.NotEqual(t, s.withoutChance("dial tcp 127.0.0.1:1: refused"), s.withoutChance("dial tcp 127.0.0.1:2: refused"))
+}

@@ -196,10 +196,12 @@ func (t *tap) subscribe(s *session) *trouble {
 	return nil
 }
 
+const queueWord = 4 // bytes, each two letters of the name
+
 // queueName is new for each session: after a network failure the broker may hold the old exclusive
 // queue until it notices.
 func (s *settings) queueName() string {
-	var word [4]byte
+	var word [queueWord]byte
 	rand.Read(word[:])
 	return s.Queue + s.Host + "." + hex.EncodeToString(word[:])
 }

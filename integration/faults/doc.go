@@ -11,5 +11,5 @@
 //	  └── what the programs saw: results, latencies              └── HTTP clients, all the while
 //
 // Each test asserts both what the programs saw and what calltap saw. Latencies are compared within one run, as ratios.
-// CALLTAP_LONG=1 freezes calltap for a whole minute.
+// CALLTAP_LONG=1 freezes calltap for a whole minute, and waits until the tap itself looks at a cluster's nodes again.
 package faults

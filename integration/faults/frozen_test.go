@@ -3,7 +3,6 @@ package faults
 import (
 	"encoding/json"
 	"errors"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,7 +17,7 @@ import (
 // frozenTime is how long calltap hangs: by default until its queue has long been full, with CALLTAP_LONG=1 also beyond the time when the
 // broker gives its connection up.
 func frozenTime() time.Duration {
-	if os.Getenv("CALLTAP_LONG") != "" {
+	if long {
 		return time.Minute
 	}
 	return 8 * time.Second

@@ -26,6 +26,9 @@ import (
 // patience is how long the tests wait for what takes some seconds at most on an idle machine.
 const patience = 60 * time.Second
 
+// long is true of a run that has the time to wait for what takes half a minute or more.
+var long = os.Getenv("CALLTAP_LONG") != ""
+
 // tapPassword is also a canary: it must never show up in anything that calltap prints.
 const tapPassword = "tap-password-canary"
 
