@@ -51,6 +51,7 @@ func (t *tap) connectAndConsume(ctx context.Context, said *saidOnce) *trouble {
 		return trouble
 	}
 	defer s.close()
+	t.anew()
 	t.counters.connects.Add(1)
 	t.live.up(s.server(), s.queue)
 	defer t.health.down()
