@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,21 +101,6 @@ func hasSpans(c *harness.Calltap, o outcome, want ...string) error {
 		return fmt.Errorf("call %s has spans %v, want %v", o.trace, kinds, want)
 	}
 	return nil
-}
-
-// spansOf finds all spans of a method.
-func spansOf(t testing.TB, c *harness.Calltap, method string) (all []harness.Span) {
-	t.Helper()
-	traces, err := c.Store().Traces(url.Values{"spanName": {method}, "limit": {"10000"}})
-	require.NoError(t, err)
-	for _, trace := range traces {
-		for _, s := range trace {
-			if s.Name == method {
-				all = append(all, s)
-			}
-		}
-	}
-	return all
 }
 
 // requireCounter waits until a counter of this test has a value at StatsD.
