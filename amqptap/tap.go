@@ -47,7 +47,7 @@ type tap struct {
 }
 
 func startTap(s settings, log func() *zap.Logger) (*tap, error) {
-	options := spanbuilder.PairerOptions{DefaultTimeout: s.Timeout}
+	options := spanbuilder.PairerOptions{DefaultTimeout: s.Timeout, CastQuiet: s.Quiet}
 	known := new(names)
 	if s.Management != "" {
 		options.Identify = known.identify
