@@ -78,6 +78,9 @@ func (g *guard) watch(ctx context.Context) {
 			if depth < 0 {
 				return // the session is over; the consumer meets the same error, and tells of it
 			}
+			if g.dog.held {
+				g.blind.Store(true) // the answer came behind all that was delivered before: those calls saw no later message either
+			}
 		}
 		g.health.watched(&g.dog, depth, g.s.isBound.Load())
 	}

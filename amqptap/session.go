@@ -96,7 +96,7 @@ func (t *tap) handshake(ctx context.Context, s *session) (err error) {
 		}
 		secure := tls.Client(conn, c)
 		if err := secure.HandshakeContext(ctx); err != nil {
-			return fmt.Errorf("tls: %w", err)
+			return fmt.Errorf("TLS handshake: %w", err)
 		}
 		conn = secure
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"syscall"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -40,6 +41,15 @@ func (s *settings) diagnose(doing, exchange string, err error) *trouble {
 	if errors.As(err, &stranger) {
 		t.advice = "the broker's certificate is not trusted, or for another name: give the file of its authority with tls { ca FILE }, and the host by the name in the certificate"
 		t.lasting = true
+		return t
+	}
+	var plain tls.RecordHeaderError
+	switch {
+	case errors.As(err, &plain):
+		t.advice = "that port does not speak TLS: write the one that does, which is 5671 unless it was changed, or amqp:// in place of amqps://"
+		return t
+	case errors.Is(err, syscall.ECONNREFUSED):
+		t.advice = "nothing listens there: start the broker, or correct host and port"
 		return t
 	}
 	var closed *amqp.Error
