@@ -121,11 +121,28 @@ func TestTroubleThatPassesIsNoReasonToWaitLong(t *testing.T) {
 		{binding("nova"), "nova", &amqp.Error{Code: 404, Server: true}, true, `has no exchange "nova"`},
 		{consuming, "", &amqp.Error{Code: 320, Reason: "CONNECTION_FORCED", Server: true}, false, ""},
 		{consuming, "", &amqp.Error{Code: 541, Server: true}, false, "248 bytes"},
+		{consuming, "", &amqp.Error{Code: 501, Reason: amqp.ErrFrameTooLarge.Error()}, false, "headers of some 128 KiB"},
+		{consuming, "", &amqp.Error{Code: 501, Reason: "read tcp 127.0.0.1:1->127.0.0.1:2: read: connection reset by peer"}, false, ""},
+		{consuming, "", &amqp.Error{Code: 501, Reason: "unexpected EOF"}, false, ""},
 		{consuming, "", amqp.ErrClosed, false, ""},
 	} {
 		tr := s.diagnose(c.doing, c.exchange, c.err)
 		require.Equal(t, c.lasting, tr.lasting, "%v", c.err)
 		require.Contains(t, tr.advice, c.advice)
+		require.Equal(t, c.advice == "", tr.advice == "", "%v: %s", c.err, tr.advice)
 		require.ErrorContains(t, tr, c.doing+": ")
 	}
+}
+
+func TestAProblemIsTheSameWhateverChanceAdds(t *testing.T) {
+	s := settings{Queue: "tap.", Host: "host"}
+	for _, texts := range [][2]string{
+		{"configure access to queue 'tap.host.0a1b2c3d' in vhost '/' refused", "configure access to queue 'tap.host.ffffffff' in vhost '/' refused"},
+		{"read tcp 127.0.0.1:43732->127.0.0.1:5672: i/o timeout", "read tcp 127.0.0.1:49366->127.0.0.1:5672: i/o timeout"},
+		{"tap.host.0a", "tap.host.0b"},
+	} {
+		require.Equal(t, s.withoutChance(texts[0]), s.withoutChance(texts[1]))
+	}
+	require.NotEqual(t, s.withoutChance("queue 'tap.host.0a1b2c3d' refused"), s.withoutChance("queue 'tap.host.0a1b2c3d' in use"))
+	require.NotEqual(t, s.withoutChance("dial tcp 127.0.0.1:1: refused"), s.withoutChance("dial tcp 127.0.0.1:2: refused"))
 }

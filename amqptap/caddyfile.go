@@ -17,6 +17,7 @@ import (
 //	    max_bytes SIZE
 //	    max_body SIZE
 //	    timeout DURATION
+//	    quiet DURATION
 //	    heartbeat DURATION
 //	    dialects NAME...          # those of package dialect
 //	    management URL
@@ -63,6 +64,7 @@ func (s *Source) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"max_bytes":  words.Bytes(&s.MaxBytes),
 		"max_body":   words.Bytes(&s.MaxBody),
 		"timeout":    words.Duration(&s.Timeout),
+		"quiet":      words.Duration(&s.Quiet),
 		"heartbeat":  words.Duration(&s.Heartbeat),
 		"dialects":   s.parseDialects,
 		"management": words.String(&s.Management),

@@ -153,13 +153,20 @@ func (c *checker) unasked() {
 	c.add(levelUnknown, "alarms", "whether the broker is short of memory or disk cannot be told without the management API", "rabbitmq-diagnostics alarms")
 }
 
-// unanswered tells of a question that the API did not answer.
+// unanswered tells of a question that the API did not answer, although the configuration counts on it. Without it the tap cannot
+// switch the firehose, and a mirror without consent binds nothing.
 func (c *checker) unanswered(about string, err error, tag string) {
-	advice := ""
+	l, advice := levelWarning, "correct the address of management, or start the API: rabbitmq-plugins enable rabbitmq_management"
 	if errors.Is(err, management.ErrNotAllowed) {
-		advice = "the user needs a tag, if its password is right: rabbitmqctl set_user_tags " + quote(c.apiUser()) + " " + tag
+		if c.Trace {
+			tag = "administrator"
+		}
+		advice = "check the user's password first; then its tag, which replaces those it has: rabbitmqctl set_user_tags " + quote(c.apiUser()) + " " + tag
 	}
-	c.add(levelUnknown, about, err.Error(), advice)
+	if c.Trace && about == "firehose" || about == "mirror" && !c.AcceptChanges {
+		l = levelError
+	}
+	c.add(l, about, err.Error(), advice)
 }
 
 func (c *checker) alarms(ctx context.Context) {

@@ -56,8 +56,14 @@ func (c *checker) mirror(ctx context.Context) {
 		}
 		return
 	}
+	if !c.AcceptChanges {
+		c.Bindings = nil // but for what turns out to change nothing
+	}
 	for _, b := range c.Mirror {
 		keys, refused, err := c.harmless(ctx, c.api, b)
+		if !c.AcceptChanges && len(keys) > 0 {
+			c.Bindings = append(c.Bindings, Binding{Exchange: b.Exchange, Keys: keys})
+		}
 		if err != nil {
 			c.unanswered("mirror", err, "management")
 			continue

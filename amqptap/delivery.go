@@ -127,6 +127,7 @@ func (c *consumer) see() {
 	c.counters.lastEvent.Store(c.record.Time)
 	c.with(func(tr *spanbuilder.Tracer) {
 		if !c.over {
+			c.lookAwake(c.record.Time)
 			c.observe(tr, &c.record, &c.msg)
 		}
 	})

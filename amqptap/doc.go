@@ -1,5 +1,6 @@
 // Package amqptap watches the RPC that goes over a RabbitMQ broker. It is the Caddy module
-// calltap.sources.rabbitmq, and the command "calltap replay", which does the same with a recorded file.
+// calltap.sources.rabbitmq, and the commands "calltap rabbitmq check", which says whether a broker can be tapped, "calltap
+// record", which writes what a tap would see to a file, and "calltap replay", which does with the file what a tap does.
 //
 // In go copies of messages, from a queue of the tap's own; out go spans, by way of a
 // spanbuilder.Pairer to the Tracer of the configuration that is running.
@@ -10,8 +11,12 @@
 //	session.go ──► delivery.go ──► dialect ──► spanbuilder.Pairer ──► Tracer.Sink
 //	    ▲          Record           Message     CLIENT, SERVER, …
 //	    │                              ▲
-//	supervisor.go                 capture.go ◄── replay.go: FILE.jsonl
-//	connect, back off, explain
+//	supervisor.go  clock.go       capture.go ◄── replay.go: FILE.jsonl
+//	connect,       when it        recording.go ──► redact.go ──► capture_write.go: FILE.jsonl
+//	back off,      happened
+//	explain
+//
+// guard.go and what it starts keep the tap from harming the broker; check.go looks at all of that beforehand.
 //
 // source.go is the Caddy module, caddyfile.go its syntax, address.go and settings.go what becomes of
 // its configuration. A running tap (tap.go) is kept in a pool by its settings: a reload that leaves

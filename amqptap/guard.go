@@ -13,6 +13,9 @@ import (
 // watchTime is between two looks at the tap's own queue.
 const watchTime = time.Second
 
+// overflowing is how full the queue is when the broker, between two looks, may have dropped what was in it.
+const overflowing = 0.9
+
 // guard sees to it that one session harms nobody. It runs beside the session's consumer:
 //
 //	watch       own queue, by AMQP ──► watchdog ──► bind, unbind
@@ -58,7 +61,11 @@ func (g *guard) watch(ctx context.Context) {
 			errand.end(g.s)
 			return
 		case now := <-tick.C:
-			changed := g.dog.observe(now, g.vitals(now, depth, errand.waiting(now)))
+			v := g.vitals(now, depth, errand.waiting(now))
+			if v.fill > overflowing {
+				g.blind.Store(true)
+			}
+			changed := g.dog.observe(now, v)
 			if changed {
 				g.told()
 			}
@@ -70,6 +77,9 @@ func (g *guard) watch(ctx context.Context) {
 			errand.began = time.Time{}
 			if depth < 0 {
 				return // the session is over; the consumer meets the same error, and tells of it
+			}
+			if g.dog.held {
+				g.blind.Store(true) // the answer came behind all that was delivered before: those calls saw no later message either
 			}
 		}
 		g.health.watched(&g.dog, depth, g.s.isBound.Load())

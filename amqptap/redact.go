@@ -62,11 +62,15 @@ func (c change) words(body []byte) (finer []change) {
 // maxTries bounds how often one message is read.
 const maxTries = 5000
 
+// recordedBody is the largest body that is looked into when it is recorded or replayed: as large as RabbitMQ takes by default,
+// since whoever reads a file has the time.
+const recordedBody = 16 << 20
+
 // newRedactor makes a redactor that keeps these arguments of RPC, by dotted paths, beside what all spans need.
 func newRedactor(args []string) (*redactor, error) {
 	x := new(redactor)
 	for _, set := range []**dialect.Set{&x.whole, &x.trial} {
-		s, err := dialect.NewSet(dialect.Limits{})
+		s, err := dialect.NewSet(dialect.Limits{MaxBody: recordedBody})
 		if err != nil {
 			return nil, err
 		}

@@ -43,7 +43,7 @@ func replay(name string, capture io.Reader, c config.Config, out, errs io.Writer
 	if err != nil {
 		return err
 	}
-	st, err := newStream(dialect.Limits{}, nil, spanbuilder.PairerOptions{})
+	st, err := newStream(dialect.Limits{MaxBody: recordedBody}, nil, spanbuilder.PairerOptions{})
 	if err != nil {
 		return err
 	}

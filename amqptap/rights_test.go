@@ -38,7 +38,7 @@ func documentedRights(t *testing.T) map[string][]string {
 			rights[m[1]] = lines
 		}
 	}
-	for _, option := range []string{"firehose", "mirror", "management", "monitoring", "trace"} {
+	for _, option := range []string{"firehose", "mirror", "management", "monitoring", "trace", "certificate"} {
 		require.NotEmpty(t, rights[option], "no page tells the rights of %s", option)
 	}
 	return rights

@@ -25,9 +25,7 @@ func TestLoginByCertificate(t *testing.T) {
 		require.Contains(t, fields["advice"], "rabbitmqctl add_user 'tap' PASSWORD, rabbitmqctl clear_password 'tap'")
 	})
 
-	node.Ctl(t, "add_user", "tap", "of no use")
-	node.Ctl(t, "clear_password", "tap")
-	node.Ctl(t, "set_permissions", "tap", `^tap\.`, `^tap\.`, `^(tap\.|amq\.rabbitmq\.trace$)`)
+	typed(t, node.Node, documentedRights(t)["certificate"])
 	for _, reader := range []string{"inplace", "library"} {
 		t.Run("external "+reader, func(t *testing.T) {
 			tap := start(t, &Source{URL: url(""), Reader: reader, TLS: &TLS{CA: node.CA, Cert: cert, Key: key}})

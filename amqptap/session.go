@@ -96,7 +96,7 @@ func (t *tap) handshake(ctx context.Context, s *session) (err error) {
 		}
 		secure := tls.Client(conn, c)
 		if err := secure.HandshakeContext(ctx); err != nil {
-			return fmt.Errorf("tls: %w", err)
+			return fmt.Errorf("TLS handshake: %w", err)
 		}
 		conn = secure
 	}
@@ -196,10 +196,12 @@ func (t *tap) subscribe(s *session) *trouble {
 	return nil
 }
 
+const queueWord = 4 // bytes, each two letters of the name
+
 // queueName is new for each session: after a network failure the broker may hold the old exclusive
 // queue until it notices.
 func (s *settings) queueName() string {
-	var word [4]byte
+	var word [queueWord]byte
 	rand.Read(word[:])
 	return s.Queue + s.Host + "." + hex.EncodeToString(word[:])
 }

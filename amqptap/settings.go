@@ -21,6 +21,7 @@ type settings struct {
 	MaxBytes   int64
 	MaxBody    int
 	Timeout    time.Duration
+	Quiet      time.Duration // 0 is the Pairer's default
 	Heartbeat  time.Duration
 	Dialects   []string
 	Management string

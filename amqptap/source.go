@@ -64,6 +64,10 @@ type Source struct {
 	// How long a call may await its reply if it does not say so itself. Oslo's calls do. Default: 60s.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
+	// How long the work on a one-way message must have caused nothing, and wait for nothing, to count as over: its end cannot be
+	// seen. Its span is sent then, and ends with the last thing that it caused. 100ms to 10m. Default: 5s.
+	Quiet caddy.Duration `json:"quiet,omitempty"`
+
 	// How often the connection is proven alive. A dead broker is noticed after one and a half times that,
 	// with some grace. 1s to 60s. Default: 10s.
 	Heartbeat caddy.Duration `json:"heartbeat,omitempty"`
@@ -148,6 +152,7 @@ func (s *Source) check() error {
 		inRange("max_length", s.MaxLength, 100, 1_000_000),
 		inRange("max_bytes", s.MaxBytes, 1<<20, 1<<30),
 		inRange("max_body", s.MaxBody, 1<<10, 16<<20),
+		inRange("quiet", time.Duration(s.Quiet), 100*time.Millisecond, 10*time.Minute),
 		inRange("timeout", time.Duration(s.Timeout), 10*time.Millisecond, 24*time.Hour),
 		inRange("heartbeat", time.Duration(s.Heartbeat), time.Second, time.Minute),
 		s.checkReader(),
@@ -316,7 +321,7 @@ func (s *Source) resolve(repl *caddy.Replacer) (settings, error) {
 	return settings{
 		URI: uri, Host: host[:min(len(host), 64)], Mode: s.mode(), Mirror: slices.Clone(s.Mirror),
 		Queue: s.Queue, Prefetch: s.Prefetch, MaxLength: s.MaxLength, MaxBytes: s.MaxBytes, MaxBody: s.MaxBody,
-		Timeout: time.Duration(s.Timeout), Heartbeat: time.Duration(s.Heartbeat),
+		Timeout: time.Duration(s.Timeout), Quiet: time.Duration(s.Quiet), Heartbeat: time.Duration(s.Heartbeat),
 		Dialects: slices.Clone(s.Dialects), Management: management, TLS: s.TLS.resolve(repl),
 		Reader: s.Reader, Trace: s.Trace, Watchdog: s.Watchdog, AcceptChanges: s.AcceptChanges,
 		waits: s.waits,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"strings"
 	"sync"
 	"time"
 
@@ -49,6 +51,7 @@ func (t *tap) connectAndConsume(ctx context.Context, said *saidOnce) *trouble {
 		return trouble
 	}
 	defer s.close()
+	t.anew()
 	t.counters.connects.Add(1)
 	t.live.up(s.server(), s.queue)
 	defer t.health.down()
@@ -91,10 +94,11 @@ type saidOnce struct {
 func (t *tap) lost(tr *trouble, said *saidOnce) {
 	reason := redact(tr.Error(), t.URI.Password)
 	t.live.down(reason)
-	if reason == said.problem {
+	problem := t.withoutChance(reason)
+	if problem == said.problem {
 		return
 	}
-	said.problem = reason
+	said.problem = problem
 	fields := []zap.Field{zap.String("broker", t.broker()), zap.String("error", reason)}
 	if tr.advice != "" {
 		fields = append(fields, zap.String("advice", tr.advice))
@@ -104,6 +108,19 @@ func (t *tap) lost(tr *trouble, said *saidOnce) {
 		return
 	}
 	t.log().Warn("not connected to the broker; trying until it is back", fields...)
+}
+
+// ownPort is the tap's in the error of a socket, which names both ends.
+var ownPort = regexp.MustCompile(`:[0-9]+->`)
+
+// withoutChance leaves out of a reason what differs from one attempt to the next: the word that ends the queue's name, and the port.
+func (s *settings) withoutChance(reason string) string {
+	reason = ownPort.ReplaceAllString(reason, "->")
+	before, after, found := strings.Cut(reason, s.Queue+s.Host+".")
+	if !found {
+		return reason
+	}
+	return before + s.Queue + after[min(len(after), 2*queueWord):]
 }
 
 // found logs a new connection, and what is dangerous about it.

@@ -144,8 +144,11 @@ func (g *guard) unanswered(ctx context.Context, what string, err error) {
 	word := why
 	if errors.Is(err, management.ErrNotAllowed) {
 		tag := tagFor(what)
+		if g.Trace {
+			tag = "administrator" // the command replaces the tags that a user has
+		}
 		word = "tag " + tag // one line for all that the tag would answer
-		fields = append(fields, zap.String("advice", "the user needs that tag, if its password is right: rabbitmqctl set_user_tags "+quote(g.apiUser())+" "+tag))
+		fields = append(fields, zap.String("advice", "check the user's password first; then it needs that tag: rabbitmqctl set_user_tags "+quote(g.apiUser())+" "+tag))
 	}
 	if g.health.first(word) {
 		g.log().Warn("the management API does not tell what the tap asks", fields...)

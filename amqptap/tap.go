@@ -41,12 +41,13 @@ type tap struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
-	mu      sync.Mutex            // guards tracers, and is held while one of them is in use
+	mu      sync.Mutex // guards tracers and awake, and is held while one of the former is in use
+	awake   wakefulness
 	tracers []*spanbuilder.Tracer // the newest configuration's is the last
 }
 
 func startTap(s settings, log func() *zap.Logger) (*tap, error) {
-	options := spanbuilder.PairerOptions{DefaultTimeout: s.Timeout}
+	options := spanbuilder.PairerOptions{DefaultTimeout: s.Timeout, CastQuiet: s.Quiet}
 	known := new(names)
 	if s.Management != "" {
 		options.Identify = known.identify
@@ -93,10 +94,42 @@ func (t *tap) with(f func(tr *spanbuilder.Tracer)) {
 	}
 }
 
+// wakefulness notices that the process was stopped, or starved of CPU: its queue may have overflowed meanwhile, and what it reads
+// first is from before that. Times are in Unix microseconds.
+type wakefulness struct {
+	last   int64 // when it was asked; 0: it does not matter
+	unsure int64 // until when what is read may be from before
+}
+
+const sleepTime = 2 * time.Second // twenty ticks
+
+func (w *wakefulness) slept(now int64) bool {
+	if w.last != 0 && now-w.last > sleepTime.Microseconds() {
+		w.unsure = now + sleepTime.Microseconds()
+	}
+	w.last = now
+	return now < w.unsure
+}
+
+// lookAwake is for whoever holds mu, and before the Pairer is told what time it is.
+func (t *tap) lookAwake(now int64) {
+	if t.awake.slept(now) {
+		t.pairer.Blind(now)
+	}
+}
+
+// anew has it that the tap did not sleep up to now: to connect may take its time.
+func (t *tap) anew() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.awake.last = 0
+}
+
 // advance ends the calls whose time is over.
 func (t *tap) advance() {
 	t.with(func(tr *spanbuilder.Tracer) {
 		now := t.clock.seenUntil(time.Now().UnixMicro())
+		t.lookAwake(time.Now().UnixMicro())
 		if t.blind.CompareAndSwap(true, false) {
 			t.pairer.Blind(now)
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"regexp"
 	"strings"
+	"syscall"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
@@ -42,6 +43,15 @@ func (s *settings) diagnose(doing, exchange string, err error) *trouble {
 		t.lasting = true
 		return t
 	}
+	var plain tls.RecordHeaderError
+	switch {
+	case errors.As(err, &plain):
+		t.advice = "that port does not speak TLS: write the one that does, which is 5671 unless it was changed, or amqp:// in place of amqps://"
+		return t
+	case errors.Is(err, syscall.ECONNREFUSED):
+		t.advice = "nothing listens there: start the broker, or correct host and port"
+		return t
+	}
 	var closed *amqp.Error
 	if !errors.As(err, &closed) {
 		return t
@@ -63,8 +73,8 @@ func (s *settings) diagnose(doing, exchange string, err error) *trouble {
 	case closed.Code == amqp.NotFound && exchange != "":
 		t.advice = fmt.Sprintf("vhost %q has no exchange %q: correct the name, or start the service that declares it; the tap declares none",
 			s.URI.Vhost, exchange)
-	case closed.Code == amqp.FrameError || closed.Code == amqp.InternalError:
-		// These pass, when the message that caused them has: seldom enough not to need advice, but not a mystery.
+	case closed.Code == amqp.InternalError || strings.Contains(closed.Reason, amqp.ErrFrameTooLarge.Reason):
+		// Not any FrameError: the library makes one of whatever ends its reading, such as a reset by the network. These pass, when the message that caused them has: seldom enough not to need advice, but not a mystery.
 		t.advice = "a message with headers of some 128 KiB, or a queue with a name of 248 bytes or more, makes the broker drop the tap; no other client is affected"
 		return t
 	}

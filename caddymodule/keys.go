@@ -109,7 +109,11 @@ func writeKeys(out io.Writer, s keysStatus) error {
 	if s.Lost > 0 {
 		note(fmt.Fprintf(out, "and %d calls of kinds that there was no room to list\n", s.Lost))
 	}
-	if len(s.Unmatched) == 0 && s.Lost == 0 {
+	switch {
+	case len(s.Unmatched) > 0 || s.Lost > 0:
+	case s.Keys == 0:
+		note(fmt.Fprintln(out, "no call was seen so far"))
+	default:
 		note(fmt.Fprintln(out, "every call so far was matched by a rule"))
 	}
 	if s.Overflows > 0 {

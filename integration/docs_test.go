@@ -21,7 +21,8 @@ func TestEveryCaddyfileInTheDocsLoads(t *testing.T) {
 	require.NoError(t, err)
 	readme := filepath.Join(harness.Root(), "README.md")
 	example := filepath.Join(harness.Root(), "Caddyfile.example")
-	texts := map[string]string{"Caddyfile.example": read(t, example)}
+	openstack := filepath.Join(harness.Root(), "integration", "openstack", "Caddyfile")
+	texts := map[string]string{"Caddyfile.example": read(t, example), "openstack": read(t, openstack)}
 	for _, page := range append(pages, readme) {
 		for i, block := range caddyfileBlock.FindAllStringSubmatch(read(t, page), -1) {
 			texts[fmt.Sprintf("%s-block-%d", filepath.Base(page), i+1)] = block[1]

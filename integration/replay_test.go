@@ -68,3 +68,24 @@ func TestAReplayedBootHasEachCallOfNovaOnce(t *testing.T) {
 	require.Equal(t, map[string]int{"8618abd625f9443da023040661f408ff": 32}, traces,
 		"the client's request id is the trace's, also of ComputeNode.save, which carries another")
 }
+
+// What an operator's script sees of a check is its exit status.
+func TestTheExitStatusOfACheckIsItsVerdict(t *testing.T) {
+	l := theLab(t)
+	dir := t.TempDir()
+	mirror := filepath.Join(dir, "mirror.json")
+	require.NoError(t, os.WriteFile(mirror, []byte(`{"apps": {"calltap": {"sources": [{"source": "rabbitmq", "url": "`+l.broker.URL()+`",
+		"mirror": [{"exchange": "amq.topic", "keys": ["k"]}], "accept_changes": true}]}}}`), 0o600))
+	for status, args := range map[string][]string{
+		"":              {l.broker.URL()},
+		"exit status 2": {"--config", mirror},
+		"exit status 1": {"amqp://127.0.0.1:1/"},
+	} {
+		out, err := harness.Exec(binary(t), dir, nil, append([]string{"rabbitmq", "check"}, args...)...)
+		if status == "" {
+			require.NoError(t, err, out)
+			continue
+		}
+		require.ErrorContains(t, err, status, out)
+	}
+}

@@ -129,17 +129,15 @@ func (p *Pairer) locateByRequestID(t *Tracer, m *Message, id span.TraceID, sende
 // adopt returns the user's trace that a message without a user most likely belongs to, as far as the clock and its
 // sender can tell: of the works that the sender had and that waited for nothing, the one of which something was seen last was
 // for that trace, and that was up to the moment. An id that was ever seen while its sender had nothing to do, or could only
-// wait, is a heartbeat's, and is never adopted.
+// wait, is a heartbeat's and is never adopted, unless it is known to be kept by an object that is saved amid work.
 func (p *Pairer) adopt(m *Message, ctx *context, sender processRef) (*trace, origin) {
 	proc := p.processes.find(sender)
 	if m.Point != Published || proc == nil {
 		return nil, origin{}
 	}
 	last := proc.set.log.latest()
-	if m.Time-proc.set.before > adoptWithin || last == nil {
-		ctx.alone = true
-	}
-	if ctx.alone || last.parent == 0 || m.Time-last.time > adoptWithin {
+	ctx.publishes(m.Time, m.Time-proc.set.before > adoptWithin || last == nil)
+	if ctx.heartbeat() || last == nil || last.parent == 0 || m.Time-last.time > ctx.within() {
 		return nil, origin{}
 	}
 	tr := p.traces.get(last.trace)

@@ -118,4 +118,19 @@ func TestAHeartbeatAmidAUsersWorkIsNotAdopted(t *testing.T) {
 
 	_, stats = observed(t, append([]Message{beat(t0-10_000_000, "out-of-any-users-work")}, whole...)...)
 	require.Zero(t, stats.Adopted, "that id beats on its own too")
+
+	beats := []Message{beat(t0-20_000_000, "first-beat-at-all"), beat(t0-10_000_000, "out-of-any-users-work")}
+	_, stats = observed(t, append(beats, whole...)...)
+	require.Zero(t, stats.Adopted, "however often")
+
+	task := []Message{beat(t0-30_000, "a-task-begins-then"), beat(t0-10_000, "and-goes-on-a-while")}
+	_, stats = observed(t, append(task, whole...)...)
+	require.Zero(t, stats.Adopted, "that is a task's, which goes on")
+
+	start := []Message{beat(t0-20_000_000, "the-start-of-a-service"), beat(t0-19_900_000, "which-made-an-object")}
+	_, stats = observed(t, append(start, whole...)...)
+	require.EqualValues(t, 1, stats.Adopted, "the object is saved on the user's behalf")
+
+	_, stats = observed(t, append(append(start, beat(t0-10_000_000, "and-then-it-beats")), whole...)...)
+	require.Zero(t, stats.Adopted, "the start made no object, but the heartbeat")
 }

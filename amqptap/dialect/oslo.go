@@ -320,7 +320,7 @@ func (o *oslo) fill(r *Record, m *spanbuilder.Message) Verdict {
 		o.fillRequest(r, m)
 	case o.text[osloEventType] != "":
 		m.Form, m.Method = spanbuilder.FormNotification, o.text[osloEventType]
-		m.Topic, _, _ = strings.Cut(r.RoutingKey, ".")
+		m.Topic = r.RoutingKey[:max(strings.LastIndexByte(r.RoutingKey, '.'), 0)] // TOPIC.PRIORITY
 		if m.ID = o.text[osloUniqueID]; m.ID == "" {
 			m.ID = o.text[osloMessageID]
 		}
@@ -341,7 +341,7 @@ func (o *oslo) fill(r *Record, m *spanbuilder.Message) Verdict {
 func (o *oslo) fillRequest(r *Record, m *spanbuilder.Message) {
 	m.Method, m.Namespace = o.text[osloMethod], o.text[osloNamespace]
 	m.Args = spanbuilder.Args(view(o.args.found))
-	m.Topic, m.Server, _ = strings.Cut(r.RoutingKey, ".")
+	m.Topic, m.Server = osloAddress(r.RoutingKey)
 	topic, fanout := strings.CutSuffix(r.Exchange, "_fanout")
 	switch {
 	case o.text[osloMsgID] != "" && o.text[osloReplyQ] != "":
@@ -354,6 +354,19 @@ func (o *oslo) fillRequest(r *Record, m *spanbuilder.Message) {
 	default:
 		m.Form, m.ID = spanbuilder.FormCast, o.text[osloUniqueID]
 	}
+}
+
+// osloAddress takes a routing key apart, TOPIC or TOPIC.SERVER. Either may have dots, and the key does not tell which has: servers have, since
+// they are hosts, and topics have none but where there are fanouts alone (neutron's objects, such as neutron-vo-Port-1.9). Cinder puts HOST@BACKEND
+// into the topic and HOST behind it; there the server is HOST@BACKEND.
+func osloAddress(key string) (topic, server string) {
+	topic, server, _ = strings.Cut(key, ".")
+	if at := strings.IndexByte(server, '@'); at > 0 {
+		if backend, ok := strings.CutSuffix(server, "."+server[:at]); ok {
+			server = backend
+		}
+	}
+	return topic, server
 }
 
 func (o *oslo) fillContext(m *spanbuilder.Message) {

@@ -229,6 +229,27 @@ func TestTraceparentOfTheContextIsUsed(t *testing.T) {
 	require.Equal(t, spanbuilder.Accept, m.Context.Decision)
 }
 
+func TestTopicAndServerOfARoutingKey(t *testing.T) {
+	for key, want := range map[string][2]string{
+		"conductor": {"conductor", ""}, "compute.host1": {"compute", "host1"}, "compute.node1.example.org": {"compute", "node1.example.org"},
+		"cinder-volume.node1@lvm.node1":                         {"cinder-volume", "node1@lvm"},
+		"cinder-volume.node1.example.org@lvm.node1.example.org": {"cinder-volume", "node1.example.org@lvm"},
+		"cinder-volume.node1@lvm":                               {"cinder-volume", "node1@lvm"},
+		"cinder-volume.node1@lvm.node2":                         {"cinder-volume", "node1@lvm.node2"},
+		"":                                                      {"", ""}, ".": {"", ""}, ".@.": {"", "@."}, "a.@": {"a", "@"},
+	} {
+		m, v := decodeOslo(&Record{Exchange: "x", RoutingKey: key, Body: envelope(`{"method": "m", "_unique_id": "x"}`)})
+		require.Equal(t, Decoded, v)
+		require.Equal(t, want, [2]string{m.Topic, m.Server}, key)
+	}
+	m, _ := decodeOslo(&Record{Exchange: "neutron-vo-Port-1.9_fanout", Body: envelope(`{"method": "push", "_unique_id": "x"}`)})
+	require.Equal(t, "neutron-vo-Port-1.9", m.Topic)
+	for key, topic := range map[string]string{"notifications.info": "notifications", "my.site.notifications.error": "my.site.notifications", "": "", "x": ""} {
+		m, _ := decodeOslo(&Record{Exchange: "nova", RoutingKey: key, Body: envelope(`{"event_type": "e", "message_id": "x", "publisher_id": "p"}`)})
+		require.Equal(t, topic, m.Topic, key)
+	}
+}
+
 // osprofiler sends the key that signs requests for traces along with the trace's name.
 func TestProfilersTraceIsReadAndItsKeyIsNot(t *testing.T) {
 	const id, parent = "d5bfe8f6-6840-4a47-b89b-336b83cbf199", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -110,11 +110,13 @@ const (
 	hugeDisk = "99"
 )
 
-// boot asks for a server and returns what nova answered at once.
-func (cl *client) boot(name, flavor, requestID string) (server string, a *answer, err error) {
-	body, err := json.Marshal(map[string]any{"server": map[string]string{
-		"name": name, "imageRef": cl.image, "flavorRef": flavor, "networks": "none",
-	}})
+// boot asks for a server and returns what nova answered at once. If host is empty the scheduler chooses one.
+func (cl *client) boot(name, flavor, host, requestID string) (server string, a *answer, err error) {
+	wish := map[string]string{"name": name, "imageRef": cl.image, "flavorRef": flavor, "networks": "none"}
+	if host != "" {
+		wish["host"] = host
+	}
+	body, err := json.Marshal(map[string]any{"server": wish})
 	if err != nil {
 		return "", nil, err
 	}

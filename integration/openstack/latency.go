@@ -61,7 +61,7 @@ func (s *stage) compare(what string, with, without []time.Duration) {
 // measure boots one server.
 func (s *stage) measure(into *latencies, i int) error {
 	began := time.Now()
-	id, a, err := s.boot(fmt.Sprintf("latency-%d", i), tiny, newRequestID())
+	id, a, err := s.boot(fmt.Sprintf("latency-%d", i), tiny, "", newRequestID())
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 // Making all schemas takes most of a minute of CPU, and a loaded machine takes several.
 const (
 	commandTimeout = 8 * time.Minute
-	startTimeout   = 3 * time.Minute
+	startTimeout   = 5 * time.Minute
 )
 
 var databases = []string{"keystone", "glance", "placement", "nova", "nova_api", "nova_cell0"}

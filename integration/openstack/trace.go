@@ -67,6 +67,16 @@ func (t trace) sent() (all []string) {
 	return all
 }
 
+// count is how many calls and casts have a name.
+func (t trace) count(name string) (n int) {
+	for _, sent := range t.sent() {
+		if sent == name {
+			n++
+		}
+	}
+	return n
+}
+
 // received fails on a call or cast without its other side.
 func (t trace) received() error {
 	below := make(map[string]bool)
