@@ -109,12 +109,8 @@ func writeKeys(out io.Writer, s keysStatus) error {
 	if s.Lost > 0 {
 		note(fmt.Fprintf(out, "and %d calls of kinds that there was no room to list\n", s.Lost))
 	}
-	switch {
-	case len(s.Unmatched) > 0 || s.Lost > 0:
-	case s.Keys == 0:
-		note(fmt.Fprintln(out, "no call was seen so far"))
-	default:
-		note(fmt.Fprintln(out, "every call so far was matched by a rule"))
+	if len(s.Unmatched) == 0 && s.Lost == 0 {
+		note(fmt.Fprintln(out, "so far no call was seen that no rule matches"))
 	}
 	if s.Overflows > 0 {
 		note(fmt.Fprintf(out, "\n%d calls got the key _other, as there were max_keys others already (%d); the first of them:\n", s.Overflows, s.Keys))

@@ -44,7 +44,7 @@ func TestLearnedRulesMatchWhatWasSeen(t *testing.T) {
 	base := fmt.Sprintf("http://127.0.0.1:%d", admin)
 	site := fmt.Sprintf("http://127.0.0.1:%d", port)
 	run(t, config("\t\t\trule GET /created key known"))
-	require.Equal(t, "no call was seen so far\n", keysCommand(t, "", "--url", base))
+	require.Equal(t, "so far no call was seen that no rule matches\n", keysCommand(t, "", "--url", base))
 	ask := func() {
 		get(t, site+"/created")
 		for range 3 {
@@ -65,7 +65,7 @@ func TestLearnedRulesMatchWhatWasSeen(t *testing.T) {
 	require.NoError(t, os.WriteFile(rules, []byte(starter), 0o600))
 	load(t, config("\t\t\trule GET /created key known\n\t\t\trules "+rules))
 	ask()
-	require.Equal(t, "every call so far was matched by a rule\n", keysCommand(t, "", "--url", base), starter)
+	require.Equal(t, "so far no call was seen that no rule matches\n", keysCommand(t, "", "--url", base), starter)
 }
 
 func TestKeysThatHadNoRoomAreListed(t *testing.T) {

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
@@ -64,5 +65,5 @@ func TestAMirrorAndWhatProgramsSee(t *testing.T) {
 	}
 
 	c.Kill()
-	require.Equal(t, returned, fate(), "without the tap all is as before")
+	require.Eventually(t, func() bool { return fate() == returned }, patience, 50*time.Millisecond, "without the tap all is as before, once the broker has noticed")
 }
