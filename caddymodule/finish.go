@@ -65,7 +65,8 @@ func (q *request) end(r *http.Request, o outcome) {
 		Error:   class,
 	}
 	q.lend(&call)
-	named := q.rules.Resolve(&call)
+	var named keyrules.Result
+	q.rules.ResolveTo(&named, &call)
 	if named.Ignore {
 		return
 	}

@@ -68,7 +68,7 @@ func (q *request) startRequest(h *Handler, w http.ResponseWriter, r *http.Reques
 	q.service = h.Service
 	q.rules = h.rules
 	q.headers = headers
-	q.start = time.Now()
+	q.start = now()
 	q.method = method
 	q.host = r.Host
 	q.path = path

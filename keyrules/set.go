@@ -44,26 +44,34 @@ func (s *Set) Keys() int { return s.out.keys.size() }
 
 // Resolve gives the key, span name, service and action of a finished call. It never fails: what it
 // cannot name it files under `_other` and counts.
-func (s *Set) Resolve(c *Call) Result {
-	if len(s.needs) > 0 {
-		var room values
-		return s.resolveAsked(c, s.ask(c, &room))
-	}
-	return s.resolveAsked(c, nil)
+func (s *Set) Resolve(c *Call) (r Result) {
+	s.ResolveTo(&r, c)
+	return r
 }
 
-// resolveAsked is Resolve with the values that rules read by name.
-func (s *Set) resolveAsked(c *Call, values []string) Result {
+// ResolveTo is Resolve for the hot path: a Result is large enough for its copies to be felt.
+func (s *Set) ResolveTo(r *Result, c *Call) {
+	if len(s.needs) > 0 {
+		var room values
+		s.resolveAsked(r, c, s.ask(c, &room))
+		return
+	}
+	s.resolveAsked(r, c, nil)
+}
+
+// resolveAsked is ResolveTo with the values that rules read by name.
+func (s *Set) resolveAsked(r *Result, c *Call, values []string) {
 	f := s.facts(c)
 	hash := s.cache.hash(&f, values)
 	if e := s.cache.get(hash, &f, values); e != nil {
 		s.count(e.overflow, e.seen)
-		return e.result
+		*r = e.result
+		return
 	}
 	a := s.resolve(&f, values)
 	s.count(a.overflow, a.seen)
 	s.cache.put(hash, &f, values, &a)
-	return a.result
+	*r = a.result
 }
 
 func (s *Set) count(overflow bool, seen *sighting) {
