@@ -36,6 +36,7 @@ type group struct {
 // groups in the order in which they run.
 var groups = []group{
 	{"http", benchHTTP},
+	{"gogc", benchGOGC},
 	{"inproc", benchInProcess},
 	{"rules", benchRules},
 	{"rpc", benchRPC},
@@ -62,7 +63,7 @@ func main() {
 }
 
 func run(ctx context.Context) error {
-	only := flag.String("only", "http,inproc,rules,rpc,broker,memory,parents", "groups to run, separated by commas")
+	only := flag.String("only", "http,gogc,inproc,rules,rpc,broker,memory,parents", "groups to run, separated by commas")
 	bin := flag.String("bin", "", "calltap binary to measure; built from cmd/calltap if empty")
 	rounds := flag.Int("rounds", 100, "rounds of the http group; a round is one slice of each subject")
 	slice := flag.Duration("slice", 120*time.Millisecond, "length of one http slice")
@@ -73,7 +74,7 @@ func run(ctx context.Context) error {
 	chosen := strings.Split(*only, ",")
 	for _, c := range chosen {
 		if !slices.ContainsFunc(groups, func(g group) bool { return g.name == c }) {
-			return fmt.Errorf("-only: no group %q; groups are http, inproc, rules, rpc, broker, memory, parents", c)
+			return fmt.Errorf("-only: no group %q; groups are http, gogc, inproc, rules, rpc, broker, memory, parents", c)
 		}
 	}
 	dir, err := os.MkdirTemp("", "calltap-bench-")
