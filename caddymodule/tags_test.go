@@ -130,8 +130,10 @@ func FuzzQuery(f *testing.F) {
 // However a response is begun, it tells the trace id once, and never before an informational response.
 func TestTheResponseTellsItsTrace(t *testing.T) {
 	for name, next := range map[string]caddyhttp.HandlerFunc{
-		"header":   replying(404),
-		"implicit": replying(0),
+		"header":                               replying(404),
+		"an error that Caddy answers after us": func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(502, nil) },
+		"nothing":                              func(http.ResponseWriter, *http.Request) error { return nil },
+		"implicit":                             replying(0),
 		"upstream's own": func(w http.ResponseWriter, r *http.Request) error {
 			w.Header().Add("X-Trace-Id", "theirs")
 			return replying(200)(w, r)
