@@ -38,6 +38,7 @@ type consumer struct {
 	asked    uint64        // the one at which due was last told; of the goroutine that takes
 	due      chan struct{} // ackEvery messages await their acknowledgement
 	acked    uint64        // of the goroutine of consume
+	order    int64         // of the last message read in place, see inOrder
 }
 
 func (t *tap) newConsumer(s *session) *consumer {

@@ -32,9 +32,22 @@ func (c *consumer) handleInPlace(d *wire.Delivery) {
 		c.counters.badEvents.Add(1)
 		return
 	}
-	c.record.Time = d.Received
+	c.order = inOrder(c.order, d.Received)
+	c.record.Time = c.order
 	c.see()
 }
+
+// inOrder is the time of a message that was received then, after one of the time before. Messages of one read have come at one time, as
+// far as is known; a microsecond between them keeps them in their order wherever a trace is sorted by time.
+func inOrder(before, received int64) int64 {
+	if before < received || before-received > maxReordered {
+		return received
+	}
+	return before + 1
+}
+
+// maxReordered is how far, in microseconds, times may run ahead of the clock to stay in order: above it the clock was set back.
+const maxReordered = 1_000_000
 
 // fromFirehoseInPlace is fromFirehose for a delivery whose headers are still as they were sent. headers is where the
 // record's are to be.

@@ -202,3 +202,12 @@ func BenchmarkInPlace(b *testing.B) {
 		fromFirehoseInPlace(all[i%len(all)], &r, &h)
 	}
 }
+
+// A read brings many messages at one time; a trace that is sorted by time must show them as they came.
+func TestMessagesOfOneReadStayInOrder(t *testing.T) {
+	require.EqualValues(t, 100, inOrder(0, 100))
+	require.EqualValues(t, 101, inOrder(100, 100))
+	require.EqualValues(t, 102, inOrder(101, 100))
+	require.EqualValues(t, 200, inOrder(102, 200))
+	require.EqualValues(t, 5, inOrder(5+maxReordered+1, 5), "the clock was set back")
+}
