@@ -5,14 +5,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
 )
@@ -188,139 +186,6 @@ func (c *attempt) class() string {
 		return c.failure
 	}
 	return classNoResponse
-}
-
-// upstreamKey is behind the request's key in that of its attempts, so that their metrics are beside it: KEY.upstream.total,
-// KEY.upstream.calls, and not among its own.
-const upstreamKey = ".upstream"
-
-// finishBelow makes spans of the attempts, below server, which is the request's own, and gives them away.
-func (a *attempts) finishBelow(server *span.Span, o outcome, gone bool, fate sampling.Fate) {
-	a.mu.Lock()
-	defer a.unlock()
-	a.finish(o, gone, server.Start+server.Duration)
-	if len(a.list) == 0 {
-		return
-	}
-	s := span.Span{
-		TraceID: server.TraceID, Parent: server.ID, Kind: span.KindClient, Debug: server.Debug, Sampled: server.Sampled,
-		Name: server.Name, Local: server.Local,
-	}
-	if server.Key != "" {
-		s.Key = server.Key + upstreamKey
-	}
-	for i := range a.list {
-		c := &a.list[i]
-		s.ID, s.Start, s.Duration, s.Error = c.id, c.begin, c.end-c.begin, c.class()
-		s.Notes, s.Timers = c.notes(), c.timers()
-		s.Remote, s.Tags = span.Endpoint{}, nil
-		if fate != sampling.LetGo {
-			s.Remote, s.Tags = c.endpoint(), c.tags()
-			if i == maxAttempts-1 && a.leftOut > 0 {
-				s.Tags = append(s.Tags, span.Tag{Key: tagLeftOut, Value: strconv.Itoa(a.leftOut)})
-			}
-		}
-		a.st.give(&s, fate)
-	}
-}
-
-// endpoint is the upstream. Its service is its name, if it was dialled by one.
-func (c *attempt) endpoint() span.Endpoint {
-	e := span.Endpoint{IP: c.remote.Addr(), Port: c.remote.Port()}
-	host, port, ok := cutPort(c.address)
-	if !ok {
-		return e
-	}
-	if addr, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil {
-		e.Service = strings.ToLower(cutText(host, 128))
-	} else if !e.IP.IsValid() {
-		e.IP = addr.Unmap().WithZone("")
-	}
-	if e.Port == 0 {
-		n, _ := strconv.ParseUint(port, 10, 16)
-		e.Port = uint16(n)
-	}
-	return e
-}
-
-// cutPort parts host:port. A unix socket has none.
-func cutPort(address string) (host, port string, ok bool) {
-	i := strings.LastIndexByte(address, ':')
-	if i <= 0 || strings.Contains(address, "/") {
-		return "", "", false
-	}
-	return address[:i], address[i+1:], true
-}
-
-// Tags of an attempt.
-const (
-	tagUpstream = "upstream.address"
-	tagResend   = "http.resend_count"
-	tagReused   = "upstream.connection" // reused, new
-	tagLeftOut  = "calltap.attempts_left_out"
-)
-
-func (c *attempt) tags() []span.Tag {
-	tags := make([]span.Tag, 0, 6)
-	if c.address != "" {
-		tags = append(tags, span.Tag{Key: tagUpstream, Value: cutText(c.address, 256)})
-	}
-	if c.status != 0 {
-		tags = append(tags, span.Tag{Key: span.TagHTTPStatus, Value: statusText(c.status)})
-	}
-	if c.resend > 0 {
-		tags = append(tags, span.Tag{Key: tagResend, Value: strconv.Itoa(c.resend)})
-	}
-	switch {
-	case c.connected != 0:
-		tags = append(tags, span.Tag{Key: tagReused, Value: "new"})
-	case c.got:
-		tags = append(tags, span.Tag{Key: tagReused, Value: "reused"})
-	}
-	if c.out > 0 {
-		tags = append(tags, span.Tag{Key: span.TagHTTPReceived, Value: strconv.FormatInt(c.out, 10)})
-	}
-	if c.in > 0 {
-		tags = append(tags, span.Tag{Key: span.TagHTTPSent, Value: strconv.FormatInt(c.in, 10)})
-	}
-	return tags
-}
-
-// notes are the moments of the attempt. As every note they are counters too: KEY.upstream.retry, KEY.upstream.connect_done.
-func (c *attempt) notes() []span.Note {
-	notes := make([]span.Note, 0, 8)
-	add := func(at int64, value string) {
-		if at != 0 {
-			notes = append(notes, span.Note{Time: at, Value: value})
-		}
-	}
-	if c.resend > 0 {
-		add(c.begin, "retry")
-	}
-	if c.again {
-		add(c.begin, "resent")
-	}
-	add(c.connect, "connect_start")
-	add(c.connected, "connect_done")
-	add(c.secure, "tls_start")
-	add(c.secured, "tls_done")
-	add(c.sent, "request_sent")
-	add(c.first, "first_byte")
-	return notes
-}
-
-// timers are the parts of the attempt that deserve a metric.
-func (c *attempt) timers() []span.Timer {
-	timers := make([]span.Timer, 0, 3)
-	add := func(name string, from, to int64) {
-		if from != 0 && to != 0 {
-			timers = append(timers, span.Timer{Name: name, Micros: max(1, to-from)})
-		}
-	}
-	add("connect", c.connect, c.connected)
-	add("tls", c.secure, c.secured)
-	add("latency", c.begin, c.first)
-	return timers
 }
 
 // newSpanID makes the id of an attempt.

@@ -162,25 +162,25 @@ var faultyUpstreams = map[string]struct {
 
 func TestUpstreamThatFails(t *testing.T) {
 	for way, words := range ways {
-		for name, f := range faultyUpstreams {
-			t.Run(way+"/"+name, func(t *testing.T) {
-				zipkin := newCollector(t)
+		t.Run(way, func(t *testing.T) {
+			zipkin := newCollector(t)
+			port := freePort(t)
+			var proxies strings.Builder
+			paths := map[string]string{}
+			for name, f := range faultyUpstreams {
 				upstream := httptest.NewServer(f.serve)
 				defer upstream.Close()
-				port := freePort(t)
-				run(t, site(zipkin, port, words[0], fmt.Sprintf(`calltap
-					reverse_proxy %s {
-						transport %s {
-							%s
-						}
-					}`, upstream.Listener.Addr(), words[1], f.options)))
-				talk(t, port, "/a", "")
-				server, tries := zipkin.tree(t, "/a", 1)
-				require.Equal(t, f.class, tries[0].Tags["error"])
-				require.Equal(t, f.status, tries[0].Tags[span.TagHTTPStatus])
-				require.Equal(t, f.whole, server.Tags["error"])
-			})
-		}
+				paths[name] = "/" + strings.NewReplacer(" ", "-", ",", "").Replace(name)
+				fmt.Fprintf(&proxies, "reverse_proxy %s %s {\n transport %s {\n %s\n}\n}\n", paths[name], upstream.Listener.Addr(), words[1], f.options)
+			}
+			run(t, site(zipkin, port, words[0], "calltap\n"+proxies.String()))
+			for name, f := range faultyUpstreams {
+				talk(t, port, paths[name], "")
+				server, tries := zipkin.tree(t, paths[name], 1)
+				require.Equal(t, [3]string{f.class, f.status, f.whole},
+					[3]string{tries[0].Tags["error"], tries[0].Tags[span.TagHTTPStatus], server.Tags["error"]}, name)
+			}
+		})
 	}
 }
 
@@ -368,29 +368,34 @@ func TestUpstreamsOfOtherKinds(t *testing.T) {
 	h2c.Config.Protocols.SetUnencryptedHTTP2(true)
 	h2c.Start()
 	defer h2c.Close()
+	byName := strings.Replace(h2c.Listener.Addr().String(), "127.0.0.1", "localhost", 1)
+	upstreams := map[string][2]string{ // by path: as Caddy wants it, and as it dials it
+		"/unix": {"unix/" + socket, "unix/" + socket},
+		"/h2c":  {"h2c://" + h2c.Listener.Addr().String(), h2c.Listener.Addr().String()},
+		"/name": {"h2c://" + byName, byName},
+	}
 	for way, words := range ways {
-		for name, upstream := range map[string][2]string{
-			"unix": {"unix/" + socket, "unix/" + socket},
-			"h2c":  {"h2c://" + h2c.Listener.Addr().String(), h2c.Listener.Addr().String()},
-			"name": {"h2c://" + strings.Replace(h2c.Listener.Addr().String(), "127.0.0.1", "localhost", 1),
-				strings.Replace(h2c.Listener.Addr().String(), "127.0.0.1", "localhost", 1)},
-		} {
-			t.Run(way+"/"+name, func(t *testing.T) {
-				zipkin := newCollector(t)
-				port := freePort(t)
-				run(t, site(zipkin, port, words[0], fmt.Sprintf("calltap\n reverse_proxy %s {\n transport %s\n}", upstream[0], words[1])))
-				resp, _ := get(t, fmt.Sprintf("http://127.0.0.1:%d/a", port))
+		t.Run(way, func(t *testing.T) {
+			zipkin := newCollector(t)
+			port := freePort(t)
+			var proxies strings.Builder
+			for path, upstream := range upstreams {
+				fmt.Fprintf(&proxies, "reverse_proxy %s %s {\n transport %s\n}\n", path, upstream[0], words[1])
+			}
+			run(t, site(zipkin, port, words[0], "calltap\n"+proxies.String()))
+			for path, upstream := range upstreams {
+				resp, _ := get(t, fmt.Sprintf("http://127.0.0.1:%d%s", port, path))
 				require.Equal(t, 200, resp.StatusCode)
-				_, tries := zipkin.tree(t, "/a", 1)
+				_, tries := zipkin.tree(t, path, 1)
 				require.Equal(t, upstream[1], tries[0].Tags[tagUpstream])
 				require.Equal(t, "200", tries[0].Tags[span.TagHTTPStatus])
 				require.NotContains(t, tries[0].Tags, "error")
 				require.Contains(t, notesOf(tries[0]), "first_byte")
-				if name == "name" {
+				if path == "/name" {
 					require.Equal(t, "localhost", tries[0].RemoteEndpoint.ServiceName)
 				}
-			})
-		}
+			}
+		})
 	}
 }
 

@@ -330,8 +330,8 @@ func (r *rig) checkArrival(ctx context.Context, name string, s *httpStage) error
 	}
 	spans, timers := s.calltap.requests, s.calltap.requests
 	if s.spans != nil {
-		spans += 2*s.spans.requests + s.offWarm // of each a server span and one attempt
-		timers += 2*s.spans.requests + s.offWarm + s.unsampled.requests
+		spans += 2*s.spans.requests + s.offWarm                         // of each a server span and one attempt
+		timers += 3*s.spans.requests + s.offWarm + s.unsampled.requests // an attempt has one for its first byte, too
 	}
 	err := until(ctx, 15*time.Second, "all spans to arrive", func() bool {
 		return s.zipkin.spans.Load() >= spans && s.statsd.timers.Load() >= timers
