@@ -36,7 +36,6 @@ func (q *request) end(r *http.Request, o outcome) {
 		st.requests.leave()
 	}()
 	q.ended = true
-	q.sending() // what is sent after us, such as Caddy's answer to an error, tells the trace too
 	if a := q.amended; a != nil {
 		q.service = serviceName(a.service, q.service)
 		if a.rules != nil {

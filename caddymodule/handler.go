@@ -100,6 +100,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		err = next.ServeHTTP(q.carrier, r)
 	}
 	returned = true
+	q.sending() // what is sent after us, such as Caddy's answer to an error, tells the trace too; the end may come on another goroutine
 	if err == nil || !q.postpone(r, err) {
 		q.end(r, outcome{err: err})
 	}
