@@ -1,9 +1,7 @@
 package caddymodule
 
 import (
-	"bytes"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -89,18 +87,7 @@ func TestSwitchesHoldForRPC(t *testing.T) {
 
 func controlCommand(t *testing.T, wantErr string, args ...string) string {
 	t.Helper()
-	cmd := setUpControl(&cobra.Command{Use: "control"})
-	var out bytes.Buffer
-	cmd.SetOut(&out)
-	cmd.SetErr(io.Discard)
-	cmd.SetArgs(args)
-	err := cmd.ExecuteContext(t.Context())
-	if wantErr != "" {
-		require.ErrorContains(t, err, wantErr)
-		return ""
-	}
-	require.NoError(t, err)
-	return out.String()
+	return runCommand(t, setUpControl(&cobra.Command{Use: "control"}), wantErr, args...)
 }
 
 // The command against a running server: a switch survives a reload, and is shown.

@@ -137,7 +137,7 @@ func (p *postponed) tags(tags []span.Tag, r *http.Request, status int) []span.Ta
 		return p.q.siteTags(tags, r, status)
 	}
 	for _, t := range p.own {
-		tags = putTag(tags, t.Key, t.Value)
+		tags = span.SetTag(tags, t.Key, t.Value)
 	}
 	return tags
 }

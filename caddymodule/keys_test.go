@@ -20,7 +20,12 @@ import (
 
 func keysCommand(t *testing.T, wantErr string, args ...string) string {
 	t.Helper()
-	cmd := setUpKeys(&cobra.Command{Use: "keys"})
+	return runCommand(t, setUpKeys(&cobra.Command{Use: "keys"}), wantErr, args...)
+}
+
+// runCommand gives what a command prints, or sees that it fails with wantErr.
+func runCommand(t *testing.T, cmd *cobra.Command, wantErr string, args ...string) string {
+	t.Helper()
 	var out bytes.Buffer
 	cmd.SetOut(&out)
 	cmd.SetErr(io.Discard)

@@ -131,18 +131,8 @@ func appendOwn(tags []span.Tag, own []ownTag, r *http.Request, status int) []spa
 			continue
 		}
 		if value := cutText(repl.ReplaceAll(t.value, ""), maxTagValue); value != "" {
-			tags = putTag(tags, t.name, strings.Clone(value)) // a part of a request must not keep all of it
+			tags = span.SetTag(tags, t.name, strings.Clone(value)) // a part of a request must not keep all of it
 		}
 	}
 	return tags
-}
-
-func putTag(tags []span.Tag, name, value string) []span.Tag {
-	for i := range tags {
-		if tags[i].Key == name {
-			tags[i].Value = value
-			return tags
-		}
-	}
-	return append(tags, span.Tag{Key: name, Value: value})
 }

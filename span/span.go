@@ -43,6 +43,17 @@ func (e Endpoint) IsZero() bool { return e.Service == "" && !e.IP.IsValid() && e
 // Tag is a fact about a span, searchable in Zipkin.
 type Tag struct{ Key, Value string }
 
+// SetTag gives tags one of that name and value, in place of the one that has the name: a span has each tag once.
+func SetTag(tags []Tag, name, value string) []Tag {
+	for i := range tags {
+		if tags[i].Key == name {
+			tags[i].Value = value
+			return tags
+		}
+	}
+	return append(tags, Tag{Key: name, Value: value})
+}
+
 // Note is a moment inside a span: a Zipkin annotation, and in StatsD a counter named KEY.VALUE.
 type Note struct {
 	Time  int64 // Unix time, microseconds

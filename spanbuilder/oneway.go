@@ -143,7 +143,7 @@ func (p *Pairer) takenUp(s *cast, id span.ID, m *Message, receiver processRef) b
 		}
 		a.receiver = receiver
 		if h := a.held; h != nil {
-			h.span.Tags = setTag(h.span.Tags, "redelivered", "true")
+			h.span.Tags = span.SetTag(h.span.Tags, "redelivered", "true")
 			h.span.Notes = append(h.span.Notes, span.Note{Time: m.Time, Value: "redelivered"})
 		}
 		return true

@@ -98,22 +98,12 @@ func extraOf(res *keyrules.Result) *extra {
 // rule's value: a span has each tag once.
 func AppendRuleTags(tags []span.Tag, res *keyrules.Result) []span.Tag {
 	if res.Category != "" {
-		tags = setTag(tags, CategoryTag, res.Category)
+		tags = span.SetTag(tags, CategoryTag, res.Category)
 	}
 	for _, tag := range res.Tags {
-		tags = setTag(tags, tag.Name, tag.Value)
+		tags = span.SetTag(tags, tag.Name, tag.Value)
 	}
 	return tags
-}
-
-func setTag(tags []span.Tag, name, value string) []span.Tag {
-	for i := range tags {
-		if tags[i].Key == name {
-			tags[i].Value = value
-			return tags
-		}
-	}
-	return append(tags, span.Tag{Key: name, Value: value})
 }
 
 // add puts it on a span. Notes are counters, so they stand on the sender's side only, once a call.
@@ -122,7 +112,7 @@ func (e *extra) add(s *span.Span) {
 		return
 	}
 	for _, tag := range e.tags {
-		s.Tags = setTag(s.Tags, tag.Key, tag.Value)
+		s.Tags = span.SetTag(s.Tags, tag.Key, tag.Value)
 	}
 	if s.Kind != span.KindClient && s.Kind != span.KindProducer {
 		return
