@@ -31,7 +31,11 @@ test: go lint ## all tests, on real parts, with the race detector; CI=true makes
 	@./integration/parts.sh || { [ -z "$$CI" ] || exit 1; \
 		echo "SOME PARTS ARE MISSING: the tests that need them will be skipped" >&2; }
 	@jar=.parts/zipkin.jar; if [ -e $$jar ]; then export CALLTAP_ZIPKIN_JAR=$$PWD/$$jar; fi; \
-	set -x; $(GO) test -race -timeout 60m ./...
+	log=$$(mktemp); trap 'rm -f $$log' EXIT; \
+	echo "$(GO) test -race -timeout 60m ./..."; $(GO) test -race -timeout 60m ./... 2>&1 | tee $$log; failed=$${PIPESTATUS[0]}; \
+	(( failed == 0 )) || { echo; echo "WHAT FAILED, once more (a test's own output is above):"; \
+		grep -E '^ *--- FAIL|^(FAIL|panic:)|DATA RACE|^ +(Error( Trace)?|Messages|expected|actual) *:|^ +[a-z_]+_test\.go:[0-9]+: .' $$log | cut -c1-300; }; \
+	exit $$failed
 
 bench: go ## speed and memory, one line a figure
 	@./integration/parts.sh rabbitmq proxies || true

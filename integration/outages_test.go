@@ -130,14 +130,8 @@ func TestARestartedBrokerIsTappedAgain(t *testing.T) {
 	broker.Ctl(t, "trace_on") // a broker forgets it
 
 	awaitTap(t, c)
-	harness.Eventually(t, patience, func() error { // oslo.messaging takes its time to reconnect
-		a, err := try(c, "POST", "/v2.1/servers", "{}")
-		if err == nil && a.Status != 202 {
-			err = fmt.Errorf("the API answers %d", a.Status)
-		}
-		return err
-	})
-	requireWholeTrace(t, l, c)
+	// oslo.messaging takes its time to reconnect, each service its own: meanwhile the API fails, or its casts go nowhere.
+	harness.Eventually(t, 4*patience, func() error { return wholeTraceOfANewServer(t, l, c, patience/6) })
 	require.NotEmpty(t, load.stop())
 	require.Zero(t, load.failed.Load(), "requests that failed while the broker was down")
 	requireBalance(t, c)
@@ -146,10 +140,20 @@ func TestARestartedBrokerIsTappedAgain(t *testing.T) {
 // requireWholeTrace creates a server under a request id and waits for the whole trace of that id.
 func requireWholeTrace(t *testing.T, l *lab, c *harness.Calltap) {
 	t.Helper()
+	require.NoError(t, wholeTraceOfANewServer(t, l, c, patience))
+}
+
+func wholeTraceOfANewServer(t *testing.T, l *lab, c *harness.Calltap, within time.Duration) error {
 	id := newTraceID()
-	require.Equal(t, 202, do(t, c, "POST", "/v2.1/servers", "{}", "X-OpenStack-Request-ID", requestID(id)).Status)
+	a, err := try(c, "POST", "/v2.1/servers", "{}", "X-OpenStack-Request-ID", requestID(id))
+	if err != nil {
+		return err
+	}
+	if a.Status != 202 {
+		return fmt.Errorf("the API answers %d", a.Status)
+	}
 	want := strings.ReplaceAll(wholeTrace, "SITE", service(t))
-	harness.Eventually(t, patience, func() error {
+	return harness.Await(within, func() error {
 		trace, err := l.zipkin.Trace(id)
 		if got := drawing(trace); err == nil && got != want {
 			err = fmt.Errorf("the trace is\n%s", got)

@@ -99,21 +99,23 @@ func tapOf(t *testing.T, l *lab) string {
 type load struct {
 	failed atomic.Int64
 
-	halt chan struct{}
+	halt func() // once
 	wait sync.WaitGroup
 	mu   sync.Mutex // guards ids
 	ids  []string
 }
 
 func startLoad(t *testing.T, c *harness.Calltap, path string, clients int) *load {
-	l := &load{halt: make(chan struct{})}
+	halt := make(chan struct{})
+	l := &load{halt: sync.OnceFunc(func() { close(halt) })}
+	t.Cleanup(func() { l.stop() }) // of a test that fails in between; before calltap, which was started earlier, ends
 	for range clients {
 		l.wait.Go(func() {
 			own := &http.Client{Transport: new(http.Transport), Timeout: patience}
 			defer own.CloseIdleConnections()
 			for {
 				select {
-				case <-l.halt:
+				case <-halt:
 					return
 				default:
 				}
@@ -136,7 +138,7 @@ func startLoad(t *testing.T, c *harness.Calltap, path string, clients int) *load
 }
 
 func (l *load) stop() []string {
-	close(l.halt)
+	l.halt()
 	l.wait.Wait()
 	return l.ids
 }

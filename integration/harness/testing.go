@@ -2,6 +2,7 @@ package harness
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -23,15 +24,21 @@ func Need(t testing.TB, err error) {
 // Eventually asks until check returns nil, and fails the test with check's last error after patience.
 func Eventually(t testing.TB, patience time.Duration, check func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; {
+	if err := Await(patience, check); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Await asks until check returns nil, and returns check's last error after patience.
+func Await(patience time.Duration, check func() error) error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
 		err := check()
 		if err == nil {
-			return
+			return nil
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("not within %s: %v", patience, err)
+			return fmt.Errorf("not within %s: %w", patience, err)
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 }
 
