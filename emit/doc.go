@@ -10,7 +10,8 @@
 //
 // What enters is a span.Span, copied by value under a shard's mutex: no channel, no goroutine to
 // wake, no allocation once the buffers have grown. What leaves is a batch of at most 1,000 spans,
-// shared by all emitters and therefore never written again. A span that was not sampled goes only to
+// shared by all emitters and therefore never written while one of them has it; then its memory is
+// used for another (batch.go). A span that was not sampled goes only to
 // emitters that count (see MetricsEmitter), and one that was counted before only to the others.
 //
 // # Failure behaviour

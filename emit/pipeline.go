@@ -20,6 +20,8 @@ type Pipeline struct {
 	shards []shard
 	queues []*queue
 
+	blocks rack
+
 	moving sync.Mutex    // held while spans are between shards and queues
 	full   [][]span.Span // by shard, what move took out of it; guarded by moving
 	hurry  chan struct{} // holds one token if a shard fills faster than the ticker runs
@@ -43,6 +45,7 @@ func New(opts Options, emitters ...Emitter) *Pipeline {
 		drained: make(chan struct{}),
 	}
 	p.shards = make([]shard, p.lim.shards)
+	p.blocks.size = p.lim.batch
 	p.full = make([][]span.Span, p.lim.shards)
 	p.shift = uint(64 - bits.TrailingZeros(uint(p.lim.shards)))
 	for _, e := range emitters {
@@ -100,6 +103,7 @@ func (p *Pipeline) run(onTrouble func(string, error)) {
 		select {
 		case <-ticker.C:
 			watch.look(p.queues, time.Now())
+			p.blocks.tick()
 		case <-p.hurry:
 		case <-p.sealed:
 			open = false
@@ -127,9 +131,8 @@ func (p *Pipeline) move() {
 	}
 }
 
-// moveLane copies the spans of all shards into batches of their exact size, once for all emitters.
-// The buffers themselves go back to the shards: handed on as they are, each would pin room for a
-// thousand spans while it holds perhaps one.
+// moveLane copies the spans of all shards into batches, once for all emitters. The buffers themselves go back to the shards:
+// handed on as they are, each would pin room for a thousand spans while it holds perhaps one.
 func (p *Pipeline) moveLane(l lane) {
 	full, total := p.full, 0
 	for i := range p.shards {
@@ -140,12 +143,11 @@ func (p *Pipeline) moveLane(l lane) {
 	for i, spans := range full {
 		for j := range spans {
 			if b.spans == nil {
-				b.spans = make([]span.Span, 0, min(total, p.lim.batch))
+				b = p.blocks.batch(min(total, p.lim.batch))
 			}
 			b.spans = append(b.spans, spans[j])
 			b.bytes += spans[j].Size()
-			total--
-			if len(b.spans) == cap(b.spans) {
+			if total--; total == 0 || len(b.spans) == cap(b.spans) {
 				p.push(l, b)
 				b = batch{}
 			}
@@ -158,9 +160,11 @@ func (p *Pipeline) moveLane(l lane) {
 func (p *Pipeline) push(l lane, b batch) {
 	for _, q := range p.queues {
 		if q.wants[l] {
+			b.keep()
 			q.push(b)
 		}
 	}
+	b.letGo()
 }
 
 // Flush returns when every span offered before the call is sent or dropped, or with ctx's error when

@@ -7,12 +7,6 @@ import (
 	"github.com/calltap/calltap/span"
 )
 
-// batch is a run of spans on its way to all emitters. The slice is shared: nobody writes to it.
-type batch struct {
-	spans []span.Span
-	bytes int // estimated
-}
-
 // queue is what one emitter has still to send:
 //
 //	batches:  [ b b b | b b b b b ]        push appends at the right,
@@ -31,10 +25,11 @@ type queue struct {
 	mu       sync.Mutex
 	batches  []batch
 	head     int
-	waiting  int // spans in batches[head:]
-	bytes    int // their size
-	flight   int // spans in the emitter's hands
-	flightB  int // their size
+	waiting  int   // spans in batches[head:]
+	bytes    int   // their size
+	flight   int   // spans in the emitter's hands
+	flightB  int   // their size
+	held     batch // in the emitter's hands, unless it is scratch
 	emitted  int64
 	dropped  map[string]int64
 	pushed   int64         // spans that ever came in
@@ -93,6 +88,7 @@ func (q *queue) cut(first *batch, n, size int) {
 	if len(first.spans) > 0 {
 		return
 	}
+	first.letGo()
 	*first = batch{}
 	q.head++
 	if q.head == len(q.batches) || q.head > 64 && q.head > len(q.batches)/2 {
@@ -152,7 +148,8 @@ func (q *queue) takeLocked() []span.Span {
 	first := &q.batches[q.head]
 	n := len(first.spans)
 	if n == q.waiting || n >= q.lim.batch/2 {
-		return q.takeHead(min(n, q.lim.batch))
+		q.held = q.takeHead(min(n, q.lim.batch))
+		return q.held.spans
 	}
 	q.scratch = q.scratch[:0]
 	for q.waiting > 0 {
@@ -160,23 +157,25 @@ func (q *queue) takeLocked() []span.Span {
 		if len(q.scratch)+n > q.lim.batch {
 			break
 		}
-		q.scratch = append(q.scratch, q.takeHead(n)...)
+		b := q.takeHead(n)
+		q.scratch = append(q.scratch, b.spans...)
+		b.letGo()
 	}
 	return q.scratch
 }
 
-// takeHead moves the first n spans of the head batch into the emitter's hands.
-func (q *queue) takeHead(n int) []span.Span {
+// takeHead moves the first n spans of the head batch into the emitter's hands, which hold it then.
+func (q *queue) takeHead(n int) batch {
 	first := &q.batches[q.head]
-	spans := first.spans[:n:n]
-	size := first.bytes
+	taken := batch{spans: first.spans[:n:n], bytes: first.bytes, block: first.block}
+	taken.keep()
 	if n < len(first.spans) {
-		size = sizeOf(spans)
+		taken.bytes = sizeOf(taken.spans)
 	}
 	q.flight += n
-	q.flightB += size
-	q.cut(first, n, size)
-	return spans
+	q.flightB += taken.bytes
+	q.cut(first, n, taken.bytes)
+	return taken
 }
 
 func sizeOf(spans []span.Span) int {
@@ -200,6 +199,8 @@ func (q *queue) book(out Outcome) {
 		q.drop(reason, n)
 	}
 	clear(q.scratch)
+	q.held.letGo()
+	q.held = batch{}
 }
 
 // close says that nothing will be pushed any more; the worker ends when it has emptied the queue.
