@@ -3,9 +3,9 @@ package caddymodule
 import (
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +36,8 @@ type attempts struct {
 	base   int64              // the same in Unix microseconds
 	server spanbuilder.Server // the request's span
 	own    bool               // each attempt has trace headers of its own
+
+	hooks httptrace.ClientTrace // see trace
 
 	mu      sync.Mutex // guards all below; transports call from their own goroutines, even after the end
 	list    []attempt
@@ -103,7 +105,7 @@ func (a *attempts) begin(address string, resend bool) *attempt {
 		a.list = a.list[:maxAttempts-1]
 		a.leftOut++
 	}
-	a.list = append(a.list, attempt{id: newSpanID(), address: strings.Clone(address), begin: a.now(), resend: a.resends})
+	a.list = append(a.list, attempt{id: newSpanID(), address: address, begin: a.now(), resend: a.resends})
 	return a.newest()
 }
 

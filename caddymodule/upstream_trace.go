@@ -31,7 +31,7 @@ func (q *request) watchUpstreams(r *http.Request) {
 
 // trace are the calls of net/http and of quic-go's http3. Of FastCGI, which knows nothing of them, the dialler still calls two.
 func (a *attempts) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
+	a.hooks = httptrace.ClientTrace{
 		GetConn:              a.getConn,
 		GotConn:              a.gotConn,
 		DNSDone:              a.dnsDone,
@@ -43,6 +43,7 @@ func (a *attempts) trace() *httptrace.ClientTrace {
 		GotFirstResponseByte: a.firstByte,
 		PutIdleConn:          a.putIdle,
 	}
+	return &a.hooks
 }
 
 // getConn begins an attempt: a transport wants a connection to address. It is called on the goroutine of the proxy.
