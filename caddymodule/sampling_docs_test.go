@@ -4,26 +4,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
-)
 
-// exampleOf returns the first Caddyfile of a section of docs/http.md.
-func exampleOf(t *testing.T, section string) string {
-	t.Helper()
-	page, err := os.ReadFile("../docs/http.md")
-	require.NoError(t, err)
-	_, text, ok := strings.Cut(string(page), "\n## "+section+"\n")
-	require.True(t, ok)
-	_, text, ok = strings.Cut(text, "```caddyfile\n")
-	require.True(t, ok)
-	text, _, _ = strings.Cut(text, "```\n")
-	return text
-}
+	"github.com/calltap/calltap/sampling"
+	"github.com/calltap/calltap/span"
+)
 
 // The example of the manual records what the manual says: here its ports and addresses are a test's, and so is its share, which
 // is 0 instead of 0.1, so that what is recorded has a reason.
@@ -38,7 +27,7 @@ func TestTheManualsExampleOfSampling(t *testing.T) {
 	}))
 	t.Cleanup(api.Close)
 	zipkin, nova, glance := newCollector(t), freePort(t), freePort(t)
-	config := exampleOf(t, "Sampling")
+	config := manualSection(t, "http.md", "Sampling")[0]
 	for _, change := range [][2]string{
 		{"{\n\tcalltap {", "{\n\tadmin off\n\tpersist_config off\n\tcalltap {"},
 		{"http://127.0.0.1:9411/api/v2/spans", zipkin.sink()},
@@ -90,5 +79,58 @@ func TestTheManualsExampleOfSampling(t *testing.T) {
 			want++
 		}
 		require.Len(t, zipkin.all(), want, "%s %s: %s", x.method, x.path, x.reason)
+	}
+}
+
+// samplingExample is the example with its nova at the port, in front of the upstream, and with other words in place of its own.
+func samplingExample(t *testing.T, zipkin *collector, port int, upstream string, changes ...string) string {
+	t.Helper()
+	config := manualSection(t, "http.md", "Sampling")[0]
+	for i := 0; i < len(changes); i += 2 {
+		require.Contains(t, config, changes[i])
+	}
+	return forTest(config, append(changes, "http://127.0.0.1:9411/api/v2/spans", zipkin.sink(), ":8774", fmt.Sprintf(":%d", port),
+		":9292", fmt.Sprintf(":%d", freePort(t)), "127.0.0.1:18774", upstream, "127.0.0.1:19292", upstream)...)
+}
+
+// A tenth of the traces is that tenth which every other calltap with this share records, and the next hop is told which.
+func TestTheManualsShareFollowsFromTheTraceID(t *testing.T) {
+	zipkin, upstream, port := newCollector(t), newListening(t, ok), freePort(t)
+	run(t, samplingExample(t, zipkin, port, upstream.address()))
+	const n = 500
+	for range n {
+		get(t, at(port, "/share"))
+	}
+	recorded := zipkin.recorded(t, "/share")
+	require.Greater(t, len(recorded), n/10-35, "5 standard deviations")
+	require.Less(t, len(recorded), n/10+35)
+	told := 0
+	for _, r := range upstream.seen {
+		id, ok := span.ParseTraceID(r.Header.Get("traceparent")[3:35])
+		require.True(t, ok)
+		chosen := sampling.Chosen(id, 0.1)
+		require.Equal(t, chosen, strings.HasSuffix(r.Header.Get("traceparent"), "-01"), id)
+		require.False(t, chosen && !sampling.Chosen(id, 0.2), "a larger share records all that a smaller one does")
+		if chosen {
+			told++
+		}
+	}
+	require.Len(t, upstream.seen, n)
+	require.Len(t, recorded, told)
+}
+
+// The rate bounds what the share lets through, and begins anew with a reload.
+func TestTheManualsRate(t *testing.T) {
+	zipkin, upstream, port := newCollector(t), newListening(t, ok), freePort(t)
+	config := samplingExample(t, zipkin, port, upstream.address(), "sample 0.1\n", "sample 1\n", "50/s burst 100", "1/h burst 3")
+	run(t, config)
+	for _, path := range []string{"/first", "/second"} {
+		for range 10 {
+			get(t, at(port, path))
+		}
+		require.Len(t, zipkin.recorded(t, path), 3, path)
+		get(t, at(port, path+"/callers"), "B3", accepted)
+		require.Len(t, zipkin.recorded(t, path+"/callers"), 1, "a caller's decision goes before it")
+		load(t, config)
 	}
 }
