@@ -43,6 +43,26 @@ func TestAClockThatJumpsBackDoesNotStopTheBucket(t *testing.T) {
 	require.NotZero(t, took(b, 7*second, 100))
 }
 
+// Of two who ask at the same time the one that read the clock first may come second. That is no jump of the clock: taken for one, it
+// would fill an empty bucket.
+func TestWhoComesLateToAnEmptyBucketGetsNothing(t *testing.T) {
+	b := NewBucket(10, 20)
+	now := 1_700_000_000 * second
+	require.Equal(t, 20, took(b, now, 100))
+	for late := range int64(1000) {
+		require.False(t, b.Take(now-late*1000))
+	}
+}
+
+// One in a few centuries is not any number.
+func TestARateTooSlowForTheClockLetsItsBurstThrough(t *testing.T) {
+	for _, perSecond := range []float64{1e-9, 1e-10, 1e-20, 5e-324} {
+		b := NewBucket(perSecond, 0)
+		require.Equal(t, 1, took(b, 1_700_000_000*second, 100), perSecond)
+		require.Zero(t, took(b, 1_700_000_001*second, 100), perSecond)
+	}
+}
+
 // Whoever asks at the same time gets no more than there is.
 func TestABucketIsExactUnderContention(t *testing.T) {
 	b := NewBucket(1, 1000)
