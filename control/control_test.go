@@ -45,6 +45,21 @@ func TestTheNarrowerSwitchHolds(t *testing.T) {
 	require.Nil(t, table.Now())
 }
 
+// Keys may overlap; what was said last is what is meant.
+func TestOfKeysThatOverlapTheLaterSwitchHolds(t *testing.T) {
+	for _, site := range []string{"", "nova-api"} {
+		var table Table
+		require.NoError(t, table.Set(Switch{Do: Off, Key: "nova.*", Site: site}))
+		require.NoError(t, table.Set(Switch{Do: Sample, Share: 1, Key: "nova.api.*", Site: site}))
+		share, off, ok := table.Now().Key("nova-api", "nova.api.servers.show.GET")
+		require.True(t, ok)
+		require.False(t, off, "site %q", site)
+		require.Equal(t, 1.0, share)
+		_, off, _ = table.Now().Key("nova-api", "nova.compute.reboot")
+		require.True(t, off)
+	}
+}
+
 func TestOnlyNarrows(t *testing.T) {
 	var table Table
 	require.NoError(t, table.Set(Switch{Do: Only, Match: "POST /v2.1/servers*"}))
@@ -58,7 +73,6 @@ func TestOnlyNarrows(t *testing.T) {
 		require.True(t, ok && final)
 		require.Equal(t, x.want, share, "%s %s", x.method, x.path)
 	}
-	require.True(t, table.Now().Narrowed("any"))
 }
 
 // A time limit ends by itself, with nobody asking.

@@ -1,6 +1,9 @@
 package control
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Snapshot is what holds at one moment. It never changes. A nil Snapshot changes nothing.
 type Snapshot struct {
@@ -9,24 +12,26 @@ type Snapshot struct {
 	keys  []*Switch          // those of keys, the one that goes first at the front
 }
 
+// newSnapshot makes a Snapshot of switches, the oldest first and each with a scope of its own.
 func newSnapshot(switches []Switch) *Snapshot {
 	if len(switches) == 0 {
 		return nil
 	}
 	s := &Snapshot{sites: map[string]*Switch{}}
-	for i := range switches {
-		c := switches[i]
+	var everywhere []*Switch // keys of all sites
+	for _, c := range slices.Backward(switches) {
 		switch {
 		case c.Key != "" && c.Site != "":
-			s.keys = append([]*Switch{&c}, s.keys...)
-		case c.Key != "":
 			s.keys = append(s.keys, &c)
+		case c.Key != "":
+			everywhere = append(everywhere, &c)
 		case c.Site != "":
 			s.sites[c.Site] = &c
 		default:
 			s.all = &c
 		}
 	}
+	s.keys = append(s.keys, everywhere...)
 	return s
 }
 
@@ -81,13 +86,4 @@ func (s *Snapshot) Key(site, key string) (share float64, off, ok bool) {
 		}
 	}
 	return 0, false, false
-}
-
-// Narrowed reports whether only what matches is to be recorded, of that site. RPC that no such request caused is not.
-func (s *Snapshot) Narrowed(site string) bool {
-	if s == nil {
-		return false
-	}
-	c := s.of(site)
-	return c != nil && c.Do == Only
 }
