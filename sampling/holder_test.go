@@ -294,6 +294,21 @@ func TestWhatIsHeldForTooLongIsGivenUp(t *testing.T) {
 	})
 }
 
+// One of which nothing more is heard holds nothing for longer either.
+func TestASilentTraceHoldsNothingForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var h Holder
+		to := &sink{}
+		end := http(&h, trace(1), true, to)
+		h.Offer(spanOf(trace(1), "early"), nil, to)
+		time.Sleep(Life + time.Second)
+		got := h.Stats()
+		require.Equal(t, Stats{Traces: 1, EvictedSpans: 1}, got)
+		require.Equal(t, Kept, end("request", true))
+		require.Equal(t, []string{"request"}, to.names())
+	})
+}
+
 // Whatever the order, a trace is whole or not there, and every span is counted by metrics once.
 func TestRaces(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

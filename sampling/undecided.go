@@ -119,10 +119,14 @@ func (sh *holderShard) letGo(u *undecided) {
 	sh.drop(u)
 }
 
-// expire lets those go that have been silent for long enough.
+// expire lets those go that have been silent for long enough. One with a request under way may still tell its fate, and only
+// gives up what was held for too long.
 func (sh *holderShard) expire(now time.Time) {
 	for u := sh.waiting.oldest; u != nil && now.Sub(u.touched) > Wait; u = sh.waiting.oldest {
 		sh.letGo(u)
+	}
+	for u := sh.open.oldest; u != nil && now.Sub(u.touched) > Life; u = sh.open.oldest {
+		sh.touch(u, now)
 	}
 }
 
