@@ -37,7 +37,10 @@ Changes what a running calltap traces, from the next request on, without reload:
 
 Metrics count every request, but where it is off. The narrower scope holds: --key
 before --site before all. Without --for it lasts until 'on' or a restart; a reload
-changes nothing. Each change is logged.`,
+changes nothing. Each change is logged.
+
+A trace that a valid trigger forces goes before them, but where it is off, or where
+--key thins its key out: 'sample 0 --key KEY' drops forced traces of that key too.`,
 		CobraFunc: func(cmd *cobra.Command) { setUpControl(cmd) },
 	})
 }

@@ -18,12 +18,7 @@ var (
 
 // A claim about calltap stands only as long as the test that it names.
 func TestEachClaimOfTheComparisonNamesATest(t *testing.T) {
-	docs := filepath.Join(harness.Root(), "docs")
-	page := read(t, filepath.Join(docs, "compare.md"))
-	for _, named := range namedTest.FindAllStringSubmatch(page, -1) {
-		there := strings.Contains(read(t, filepath.Join(docs, named[2])), "\nfunc "+named[1]+"(t *testing.T)")
-		require.True(t, there, "%s has no %s", named[2], named[1])
-	}
+	page := requireNamedTests(t, "compare.md")
 	claims, proofs := map[string]bool{}, map[string]bool{}
 	for _, row := range numbered.FindAllStringSubmatch(page, -1) {
 		if row[2] != "" {
@@ -35,4 +30,30 @@ func TestEachClaimOfTheComparisonNamesATest(t *testing.T) {
 	}
 	require.Greater(t, len(claims), 20)
 	require.Equal(t, claims, proofs)
+}
+
+// A limit stands only as long as its test does, too.
+func TestEachLimitOfTheManualNamesATest(t *testing.T) {
+	_, limits, ok := strings.Cut(requireNamedTests(t, "http.md"), "\n## Limits\n")
+	require.True(t, ok)
+	limits, _, _ = strings.Cut(limits, "\n## ")
+	rows := 0
+	for line := range strings.Lines(limits) {
+		if strings.HasPrefix(line, "| ") && !strings.HasPrefix(line, "| of |") {
+			require.Regexp(t, namedTest, line)
+			rows++
+		}
+	}
+	require.Greater(t, rows, 8)
+}
+
+// requireNamedTests demands that each test that a page names is where it says, and returns the page.
+func requireNamedTests(t *testing.T, name string) (page string) {
+	docs := filepath.Join(harness.Root(), "docs")
+	page = read(t, filepath.Join(docs, name))
+	for _, named := range namedTest.FindAllStringSubmatch(page, -1) {
+		there := strings.Contains(read(t, filepath.Join(docs, named[2])), "\nfunc "+named[1]+"(t *testing.T)")
+		require.True(t, there, "%s has no %s", named[2], named[1])
+	}
+	return page
 }
