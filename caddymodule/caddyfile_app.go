@@ -202,9 +202,9 @@ func (a *App) parseTrigger(d *caddyfile.Dispenser) error {
 	if err := words.None(d); err != nil {
 		return err
 	}
-	return words.Block{
-		"osprofiler": parseNames(&a.Trigger.OSProfiler),
-		"key":        parseNames(&a.Trigger.Keys),
+	block := words.Block{
+		"osprofiler": parseList(&a.Trigger.OSProfiler, triggerKeys),
+		"key":        parseList(&a.Trigger.Keys, triggerKeys),
 		"limit": func(d *caddyfile.Dispenser) error {
 			args := d.RemainingArgs()
 			ok := len(args) > 0
@@ -216,8 +216,18 @@ func (a *App) parseTrigger(d *caddyfile.Dispenser) error {
 			}
 			return nil
 		},
-	}.Parse(d, "trigger", a.Trigger.check)
+	}
+	if err := block.Parse(d, "trigger", a.Trigger.checkKeys); err != nil {
+		return err
+	}
+	if err := a.Trigger.check(); err != nil { // of the whole: the order of its words is free
+		return d.WrapErr(err)
+	}
+	return nil
 }
+
+// triggerKeys is what the words of trigger that take keys need.
+const triggerKeys = "keys, each as {env.NAME} or {file.PATH}"
 
 // parseSource hands the segment to the guest module that the word names.
 func (a *App) parseSource(d *caddyfile.Dispenser, known []string) error {
@@ -252,6 +262,16 @@ func sourceWords() []string {
 
 func twice(d *caddyfile.Dispenser) error {
 	return d.Errf("'%s' is given twice; one calltap has one", d.Val())
+}
+
+// once sets dst to the only value, of a word that may stand only once.
+func once(dst *string) words.Setter {
+	return func(d *caddyfile.Dispenser) error {
+		if *dst != "" {
+			return twice(d)
+		}
+		return words.String(dst)(d)
+	}
 }
 
 // Interface guard

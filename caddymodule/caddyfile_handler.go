@@ -41,7 +41,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	known := p.words()
 	delete(known, "routes") // one table serves all sites
 	known = with(known, h.Tracing.words())
-	known["service"] = words.String(&h.Service)
+	known["service"] = once(&h.Service)
 	known["key"] = func(d *caddyfile.Dispenser) error {
 		if all != nil {
 			return twice(d)

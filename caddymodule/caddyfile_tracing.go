@@ -47,7 +47,7 @@ func (t *Tracing) words() words.Block {
 		"upstream_spans":  t.parseUpstreamSpans,
 		"tag":             t.parseTag,
 		"query":           t.parseQuery,
-		"response_header": t.checked(words.String(&t.ResponseHeader)),
+		"response_header": t.checked(once(&t.ResponseHeader)),
 	}
 }
 
@@ -136,6 +136,9 @@ func (t *Tracing) parseSample(d *caddyfile.Dispenser) error {
 		t.SampleRate = rate
 		return nil
 	case len(args) == 2 && args[0] == "parent" && (args[1] == "on" || args[1] == "off"):
+		if t.SampleParent != nil {
+			return d.Err("'sample parent' is given twice")
+		}
 		on := args[1] == "on"
 		t.SampleParent = &on
 		return nil
@@ -165,6 +168,9 @@ func parseRate(args []string) (*Rate, bool) {
 // parseSwitch reads on, off, or nothing for on.
 func parseSwitch(dst **bool) words.Setter {
 	return func(d *caddyfile.Dispenser) error {
+		if *dst != nil {
+			return twice(d)
+		}
 		word, args := d.Val(), d.RemainingArgs()
 		if len(args) > 1 || len(args) == 1 && args[0] != "on" && args[0] != "off" {
 			return d.Errf("'%s' takes on or off", word)
@@ -210,6 +216,9 @@ func (t *Tracing) parseKeepSlower(d *caddyfile.Dispenser) error {
 }
 
 func (t *Tracing) parseUpstreamSpans(d *caddyfile.Dispenser) error {
+	if t.UpstreamSpans != "" {
+		return twice(d)
+	}
 	args := d.RemainingArgs()
 	if len(args) > 1 {
 		return d.Err("'upstream_spans' takes on, off or own")
@@ -249,17 +258,21 @@ func (t *Tracing) parseQuery(d *caddyfile.Dispenser) error {
 		return err
 	}
 	return words.Block{
-		"keep":   parseNames(&t.Query.Keep),
-		"redact": parseNames(&t.Query.Redact),
-		"hash":   parseNames(&t.Query.Hash),
+		"keep":   parseList(&t.Query.Keep, parameterNames),
+		"redact": parseList(&t.Query.Redact, parameterNames),
+		"hash":   parseList(&t.Query.Hash, parameterNames),
 	}.Parse(d, "query", nil)
 }
 
-func parseNames(dst *[]string) words.Setter {
+// parameterNames is what the words of query need.
+const parameterNames = "names of query parameters"
+
+// parseList adds the values, of which there must be one: need says of what kind.
+func parseList(dst *[]string, need string) words.Setter {
 	return func(d *caddyfile.Dispenser) error {
 		word, args := d.Val(), d.RemainingArgs()
 		if len(args) == 0 {
-			return d.Errf("'%s' needs names of query parameters", word)
+			return d.Errf("'%s' needs %s", word, need)
 		}
 		*dst = append(*dst, args...)
 		return nil

@@ -3,6 +3,8 @@ package caddymodule
 import (
 	"fmt"
 	"net/http"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -47,15 +49,11 @@ func (s statuses) has(status int) bool {
 // newTags compiles the tags of a site.
 func newTags(tags []Tag) (own []ownTag, err error) {
 	for _, t := range tags {
-		value := longhand(t.Value)
-		if err := refuseSecrets(t.Name, value); err != nil {
-			return nil, err
-		}
 		on, err := newStatuses(t.On)
 		if err != nil {
 			return nil, fmt.Errorf("tag %s: %w", t.Name, err)
 		}
-		own = append(own, ownTag{t.Name, value, on})
+		own = append(own, ownTag{t.Name, longhand(t.Value), on})
 	}
 	return own, nil
 }
@@ -69,30 +67,44 @@ func longhand(value string) string {
 
 // secretPlaceholders begin placeholders whose values nobody may see in a trace, in lower case.
 var secretPlaceholders = []string{
-	"{http.request.header.authorization}", "{http.request.header.proxy-authorization}", "{http.request.header.cookie}",
-	"{http.request.header.x-auth-token}", "{http.request.header.x-subject-token}", "{http.request.header.x-service-token}",
-	"{http.request.header.x-api-key}", "{http.request.header.x-trace-hmac}", "{http.request.header.x-calltap-trigger}",
-	"{http.request.cookie.", "{http.response.header.set-cookie}", "{http.response.header.x-subject-token}",
-	"{http.request.body", "{http.reverse_proxy.header.set-cookie}", "{http.reverse_proxy.header.x-subject-token}",
-	"{http.request.tls.client.certificate_pem}", "{http.request.tls.client.certificate_der_base64}",
+	"{http.request.cookie.", "{http.request.body", "{http.request.tls.client.certificate_pem}", "{http.request.tls.client.certificate_der_base64}",
 }
 
-// queryPlaceholders begin those that hold values of the query string, which only Query lets through.
+// headerPlaceholder is one of a header, of the request or a response.
+var headerPlaceholder = regexp.MustCompile(`\{http\.(?:request|response|reverse_proxy)\.header\.([^}]*)\}`)
+
+// secretHeaders end the names of headers that hold credentials, in lower case. The products that have one of their own are too many to
+// list, and nearly all of them call it so.
+var secretHeaders = []string{
+	"authorization", "cookie", "cookie2", "token", "secret", "password", "passwd", "api-key", "apikey", "access-key", "signature",
+	"credential", "credentials", "hmac", "x-calltap-trigger",
+}
+
+// queryPlaceholders begin those that hold values of a query string, which only Query lets through.
 var queryPlaceholders = []string{
 	"{http.request.uri}", "{http.request.uri.query", "{http.request.uri.prefixed_query}", "{http.request.uri_escaped}",
 	"{http.request.orig_uri}", "{http.request.orig_uri.query", "{http.request.orig_uri.prefixed_query}",
+	"{http.request.header.referer}", "{http.response.header.location}", "{http.reverse_proxy.header.location}",
 }
 
 func refuseSecrets(name, value string) error {
 	lower := strings.ToLower(value)
+	secret := func(placeholder string) error {
+		return fmt.Errorf("tag %s: %s is a secret, which a trace would show to anyone who can read traces", name, placeholder)
+	}
 	for _, p := range secretPlaceholders {
 		if strings.Contains(lower, p) {
-			return fmt.Errorf("tag %s: %s… is a secret, which a trace would show to anyone who can read traces", name, p)
+			return secret(p + "…")
+		}
+	}
+	for _, m := range headerPlaceholder.FindAllStringSubmatch(lower, -1) {
+		if slices.ContainsFunc(secretHeaders, func(end string) bool { return strings.HasSuffix(m[1], end) }) {
+			return secret(m[0])
 		}
 	}
 	for _, p := range queryPlaceholders {
 		if strings.Contains(lower, p) {
-			return fmt.Errorf("tag %s: %s… holds values of the query; name those that may be shown with: query { keep NAME }, "+
+			return fmt.Errorf("tag %s: %s… holds values of a query; name those that may be shown with: query { keep NAME }, "+
 				"or take the path alone: {http.request.orig_uri.path}", name, p)
 		}
 	}

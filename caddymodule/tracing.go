@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,12 +116,24 @@ func (t *Trigger) check() error {
 	if len(t.OSProfiler)+len(t.Keys) == 0 {
 		return errors.New("trigger: without a key nobody can trigger; write key {env.NAME} or osprofiler {env.NAME}")
 	}
+	if err := t.checkKeys(); err != nil {
+		return err
+	}
+	return checkRate("trigger: limit", t.Limit)
+}
+
+func (t *Trigger) checkKeys() error {
 	for _, key := range slices.Concat(t.OSProfiler, t.Keys) {
-		if !strings.HasPrefix(key, "{env.") && !strings.HasPrefix(key, "{file.") || !strings.HasSuffix(key, "}") {
+		if !isSecretPlaceholder(key) {
 			return errors.New("trigger: a key stands in the configuration itself, where anyone can read it; write {env.NAME} or {file.PATH}")
 		}
 	}
-	return checkRate("trigger: limit", t.Limit)
+	return nil
+}
+
+// isSecretPlaceholder reports whether word is one placeholder for what is kept elsewhere, and nothing around it.
+func isSecretPlaceholder(word string) bool {
+	return (strings.HasPrefix(word, "{env.") || strings.HasPrefix(word, "{file.")) && strings.IndexByte(word, '}') == len(word)-1
 }
 
 // over gives the settings of a site within those of its app.
@@ -172,6 +185,7 @@ func (t *Tracing) check() error {
 		checkUpstreamSpans(t.UpstreamSpans),
 		checkTags(t.Tags),
 		checkHeaderName("response_header", t.ResponseHeader),
+		checkReply(t.ResponseHeader),
 	)
 }
 
@@ -249,6 +263,19 @@ func checkTags(tags []Tag) error {
 		if err := checkStatuses("tag "+tag.Name+": on", tag.On); err != nil {
 			return err
 		}
+		if err := refuseSecrets(tag.Name, longhand(tag.Value)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkReply refuses headers that say how the response is to be read.
+func checkReply(name string) error {
+	switch name = http.CanonicalHeaderKey(name); {
+	case strings.HasPrefix(name, "Content-"), slices.Contains([]string{"Transfer-Encoding", "Connection", "Trailer", "Upgrade", "Date", "Vary",
+		"Set-Cookie", "Location"}, name):
+		return fmt.Errorf("response_header: '%s' means something else to clients; want a name of its own, such as X-Trace-Id", name)
 	}
 	return nil
 }

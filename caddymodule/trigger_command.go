@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -39,7 +38,7 @@ func setUpTrigger(cmd *cobra.Command) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cmd.SilenceUsage = true
 		placeholder, _ := cmd.Flags().GetString("key")
-		if !strings.HasPrefix(placeholder, "{") {
+		if !isSecretPlaceholder(placeholder) {
 			return errors.New("--key: want {env.NAME} or {file.PATH}: other users can see a command's arguments")
 		}
 		keys, err := secrets([]string{placeholder}, caddy.NewReplacer(), trigger.MinKey)
@@ -48,6 +47,9 @@ func setUpTrigger(cmd *cobra.Command) *cobra.Command {
 		}
 		life, _ := cmd.Flags().GetDuration("for")
 		count, _ := cmd.Flags().GetInt("count")
+		if count < 1 {
+			return fmt.Errorf("--count %d: want 1 or more", count)
+		}
 		now := time.Now()
 		for range count {
 			value, id, err := trigger.Make(keys[0], now, now.Add(life))
