@@ -1,16 +1,20 @@
 package spanbuilder
 
-import "github.com/calltap/calltap/span"
+import (
+	"strings"
+
+	"github.com/calltap/calltap/span"
+)
 
 // B3MaxLen is the greatest length of the header that AppendB3 writes.
 const B3MaxLen = 32 + 1 + 16 + 1 + 1 + 1 + 16
 
 // ParseB3 reads a B3 single header (https://github.com/openzipkin/b3-propagation):
 //
-//	<16 or 32 hex: trace id>-<16 hex: span id>[-<0|1|d>[-<16 hex: parent's id>]]
+//	<16 or 32 hex: trace id>-<16 hex: span id>[-<0|1|d>][-<16 hex: parent's id>]
 //	<0|1|d>
 //
-// The second form is a decision without ids. Hex of either case is taken, as Brave does.
+// The second form is a decision without ids. Hex of either case is taken, as zipkin-go does.
 func ParseB3(s string) (Context, Fault) {
 	if len(s) == 1 {
 		d, ok := b3Decision(s)
@@ -33,28 +37,24 @@ func ParseB3(s string) (Context, Fault) {
 	return b3Tail(c, s[traceLen+17:])
 }
 
-// b3Tail reads what may follow the ids of a B3 single header.
+// b3Tail reads what may follow the ids of a B3 single header: a decision, the id of the parent, or both.
 func b3Tail(c Context, tail string) (Context, Fault) {
-	switch len(tail) {
-	case 0:
-		return c, NoFault
-	case 2, 2 + 17:
-	default:
-		return Context{}, BadLength
+	if len(tail) == 2 || len(tail) == 2+17 {
+		d, ok := b3Decision(tail[1:2])
+		if tail[0] != '-' || !ok {
+			return Context{}, BadDecision
+		}
+		c.Decision = d
+		tail = tail[2:]
 	}
-	d, ok := b3Decision(tail[1:2])
-	if tail[0] != '-' || !ok {
-		return Context{}, BadDecision
-	}
-	c.Decision = d
-	if len(tail) == 2 {
+	if tail == "" {
 		return c, NoFault
 	}
 	// The parent's own parent is of no use here, but a header that lies in one part is not trusted in another.
-	if tail[2] != '-' {
+	if len(tail) != 17 || tail[0] != '-' {
 		return Context{}, BadLength
 	}
-	if _, ok := parseHex(tail[3:], true); !ok {
+	if _, ok := parseHex(tail[1:], true); !ok {
 		return Context{}, BadHex
 	}
 	return c, NoFault
@@ -86,11 +86,11 @@ func parseMulti(trace, id, sampled, flags string) (Context, bool, Fault) {
 		// Without the ids that it was sent for, a decision would steer a trace that is not the caller's.
 		return Context{}, false, fault
 	}
-	switch sampled {
-	case "":
-	case "1", "true", "d": // "true" and "false" are what Brave's and Finagle's older clients send
+	switch {
+	case sampled == "":
+	case sampled == "1", sampled == "d", strings.EqualFold(sampled, "true"): // older clients write a word, in the case of their language
 		c.Decision = Accept
-	case "0", "false":
+	case sampled == "0", strings.EqualFold(sampled, "false"):
 		c.Decision = Deny
 	default:
 		fault = BadDecision

@@ -19,6 +19,7 @@ type Context struct {
 	TraceID  span.TraceID
 	SpanID   span.ID // the caller's span; zero if only the trace is known
 	Decision Decision
+	Random   bool   // W3C's flag: who made the trace id says that it is random
 	State    string // W3C tracestate, passed on unchanged
 }
 

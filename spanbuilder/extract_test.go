@@ -38,17 +38,20 @@ func extract(h map[string][]string) (Context, bool, Fault) {
 
 func TestTraceparent(t *testing.T) {
 	good := "00-" + trace128 + "-" + spanHex
-	for in, want := range map[string]Decision{
-		good + "-01":                 Accept,
-		good + "-00":                 Deny,
-		good + "-03":                 Accept, // other flags are not ours
-		good + "-fe":                 Deny,
-		"cc" + good[2:] + "-01":      Accept,
-		"cc" + good[2:] + "-01-more": Accept, // what a later version adds
+	for in, want := range map[string]Context{
+		good + "-01":                 {Decision: Accept},
+		good + "-00":                 {Decision: Deny},
+		good + "-03":                 {Decision: Accept, Random: true},
+		good + "-02":                 {Decision: Deny, Random: true},
+		good + "-fd":                 {Decision: Accept}, // other flags are nobody's yet
+		good + "-fe":                 {Decision: Deny, Random: true},
+		"cc" + good[2:] + "-01":      {Decision: Accept},
+		"cc" + good[2:] + "-01-more": {Decision: Accept}, // what a later version adds
 	} {
+		want.TraceID, want.SpanID = id128, idSpan
 		c, fault := ParseTraceparent(in)
 		require.Equal(t, NoFault, fault, in)
-		require.Equal(t, Context{TraceID: id128, SpanID: idSpan, Decision: want}, c, in)
+		require.Equal(t, want, c, in)
 	}
 	for in, want := range map[string]Fault{
 		"":                            BadLength,
@@ -82,6 +85,7 @@ func TestB3Single(t *testing.T) {
 		trace128 + "-" + spanHex + "-0":              {TraceID: id128, SpanID: idSpan, Decision: Deny},
 		trace128 + "-" + spanHex + "-d":              {TraceID: id128, SpanID: idSpan, Decision: Debug},
 		trace64 + "-" + spanHex + "-1-" + otherHex:   {TraceID: id64, SpanID: idSpan, Decision: Accept},
+		trace128 + "-" + spanHex + "-" + otherHex:    {TraceID: id128, SpanID: idSpan}, // as Brave writes it of a child nobody has decided about
 		strings.ToUpper(trace128+"-"+spanHex) + "-1": {TraceID: id128, SpanID: idSpan, Decision: Accept},
 		"0": {Decision: Deny},
 		"1": {Decision: Accept},
@@ -100,7 +104,8 @@ func TestB3Single(t *testing.T) {
 		trace128 + "-" + spanHex + "-2":  BadDecision,
 		trace128 + "-" + spanHex + "_1":  BadDecision,
 		trace128 + "-" + spanHex + "-1-": BadLength,
-		trace128 + "-" + spanHex + "-" + otherHex:        BadLength,
+		trace128 + "-" + spanHex + "--" + otherHex[1:]:   BadHex,
+		trace128 + "-" + spanHex + "_" + otherHex:        BadLength,
 		trace128 + "-" + spanHex + "-1_" + otherHex:      BadLength,
 		trace128 + "-" + spanHex + "-1-002000000000000x": BadHex,
 		trace128 + "-" + spanHex[:15]:                    BadLength,
@@ -161,6 +166,8 @@ func TestB3Multi(t *testing.T) {
 		{"parent is of no use", with(both, "X-B3-Parentspanid", "junk"), Context{TraceID: id128, SpanID: idSpan}, true, NoFault},
 		{"sampled", with(both, "X-B3-Sampled", "1"), Context{TraceID: id128, SpanID: idSpan, Decision: Accept}, true, NoFault},
 		{"true", with(both, "X-B3-Sampled", "true"), Context{TraceID: id128, SpanID: idSpan, Decision: Accept}, true, NoFault},
+		{"True", with(both, "X-B3-Sampled", "True"), Context{TraceID: id128, SpanID: idSpan, Decision: Accept}, true, NoFault},
+		{"False", with(both, "X-B3-Sampled", "False"), Context{TraceID: id128, SpanID: idSpan, Decision: Deny}, true, NoFault},
 		{"not sampled", with(both, "X-B3-Sampled", "0"), Context{TraceID: id128, SpanID: idSpan, Decision: Deny}, true, NoFault},
 		{"debug", with(both, "X-B3-Flags", "1"), Context{TraceID: id128, SpanID: idSpan, Decision: Debug}, true, NoFault},
 		{"debug beats not sampled", with(both, "X-B3-Flags", "1", "X-B3-Sampled", "0"), Context{TraceID: id128, SpanID: idSpan, Decision: Debug}, true, NoFault},
@@ -244,6 +251,8 @@ func TestWhatIsAppendedIsReadBack(t *testing.T) {
 	for _, s := range []Server{
 		{TraceID: id128, ID: idSpan, Sampled: true},
 		{TraceID: id128, ID: idSpan, Parent: 7},
+		{TraceID: id128, ID: idSpan, Sampled: true, Random: true},
+		{TraceID: id128, ID: idSpan, Random: true},
 		{TraceID: id64, ID: idSpan, Parent: 7, Sampled: true, Debug: true},
 		{TraceID: id64, ID: idSpan},
 	} {
@@ -254,6 +263,7 @@ func TestWhatIsAppendedIsReadBack(t *testing.T) {
 		require.Equal(t, s.TraceID, c.TraceID)
 		require.Equal(t, s.ID, c.SpanID)
 		require.Equal(t, s.Sampled, c.Decision == Accept)
+		require.Equal(t, s.Random, c.Random)
 
 		b := AppendB3(nil, s)
 		require.LessOrEqual(t, len(b), B3MaxLen)

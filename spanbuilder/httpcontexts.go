@@ -27,7 +27,7 @@ type Contexts struct {
 // ContextsConfig is what Contexts are made of. A nil list is the default, an empty one is none.
 type ContextsConfig struct {
 	Extract []Format // in this order; default: w3c, b3, b3_multi
-	Clear   []Format // default: see DefaultClear
+	Clear   []Format // default: see defaultClear
 	Inject  []Format // default: w3c, b3
 
 	RequestID bool // X-OpenStack-Request-ID names a trace too
@@ -40,10 +40,10 @@ var (
 	defaultInject  = []Format{FormatW3C, FormatB3}
 )
 
-// DefaultClear is what is removed if nothing else is said: so that no next hop hangs off a span that is not ours, whatever
+// defaultClear is what is removed if nothing else is said: so that no next hop hangs off a span that is not ours, whatever
 // is read or written, and the formats that are commonly understood. X-Trace-Info is left to its readers, which are not
 // those of the other formats. Where nothing is written nothing is removed, or the next hop would know of no trace at all.
-func DefaultClear(extract, inject []Format) (clear []Format) {
+func defaultClear(extract, inject []Format) (clear []Format) {
 	if len(inject) == 0 {
 		return nil
 	}
@@ -67,7 +67,7 @@ func NewContexts(c ContextsConfig) *Contexts {
 		c.Inject = defaultInject
 	}
 	if c.Clear == nil {
-		c.Clear = DefaultClear(c.Extract, c.Inject)
+		c.Clear = defaultClear(c.Extract, c.Inject)
 	}
 	x := &Contexts{extract: slices.Clone(c.Extract)}
 	for _, f := range c.Extract {
@@ -152,8 +152,8 @@ func (c *Contexts) Extract(h map[string][]string, p Present) (in Context, from F
 		got, ok, fault := readFormat(f, h)
 		faults[f] = fault
 		if ok {
-			if f != FormatW3C && p&hasTracestate != 0 && slices.Contains(c.extract, FormatW3C) {
-				got.State = sameTraceState(h, got)
+			if f != FormatW3C && p&hasTraceparent != 0 && slices.Contains(c.extract, FormatW3C) {
+				got.addBeside(h)
 			}
 			return got, f, faults
 		}
@@ -210,19 +210,18 @@ func readMulti(h map[string][]string) (Context, bool, Fault) {
 	return parseMulti(first(trace), first(id), first(sampled), first(flags))
 }
 
-// sameTraceState is the tracestate beside a context of another format. It goes on with it if the traceparent that it belongs to
-// names the same trace, as meshes send that write several formats.
-func sameTraceState(h map[string][]string, c Context) string {
+// addBeside adds to a context of another format what only the W3C headers beside it say: if their traceparent names the same trace, as
+// in meshes that send several formats, its tracestate and its flag go on with it.
+func (c *Context) addBeside(h map[string][]string) {
 	beside, ok, _ := readOne(h["Traceparent"], ParseTraceparent)
-	if !ok || beside.TraceID != c.TraceID {
-		return ""
+	if ok && beside.TraceID == c.TraceID {
+		c.State, c.Random = joinState(h["Tracestate"]), beside.Random
 	}
-	return joinState(h["Tracestate"])
 }
 
 // Clear removes what is not to reach the next hop from the headers p of a request, but for what is replaced right after: traceparent, b3,
 // and the ids of X-B3-*, where they are injected. continued is the context that the request goes on with, zero if its trace is
-// new: W3C wants tracestate passed on with a continued traceparent, and dropped otherwise.
+// new: W3C wants tracestate passed on with a continued traceparent, and dropped otherwise, as also where no traceparent is written.
 func (c *Contexts) Clear(h map[string][]string, p Present, continued Context) {
 	gone := p & c.clear &^ hasTracestate
 	if gone&hasTraceInfo != 0 && c.sparesProfiler && allProfilerInfo(h["X-Trace-Info"]) {
@@ -231,8 +230,12 @@ func (c *Contexts) Clear(h map[string][]string, p Present, continued Context) {
 	for ; gone != 0; gone &= gone - 1 {
 		delete(h, headerNames[bits.TrailingZeros32(uint32(gone))])
 	}
-	if p&c.clear&hasTracestate != 0 {
+	switch {
+	case p&c.clear&hasTracestate == 0:
+	case c.inject[FormatW3C]:
 		passState(h, continued.State)
+	default:
+		delete(h, "Tracestate")
 	}
 }
 

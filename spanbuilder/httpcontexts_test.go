@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/calltap/calltap/sampling"
 	"github.com/calltap/calltap/span"
 )
 
@@ -258,6 +259,39 @@ func TestTracestateGoesOnWithItsTraceWhateverIsRead(t *testing.T) {
 		c.clearAndWrite(h, in)
 		require.Empty(t, h)
 	}
+}
+
+// W3C's level 2: the flag goes on with the trace id that it is about, whatever that was read from, and with no other.
+func TestTheRandomFlagGoesOnWithItsTrace(t *testing.T) {
+	tr := &Tracer{Head: sampling.All}
+	for _, x := range []struct{ format, flags, want string }{
+		{"w3c", "03", "-03"}, {"w3c", "02", "-02"}, {"w3c", "01", "-01"}, {"w3c", "00", "-00"}, {"w3c", "ff", "-03"},
+		{"b3", "03", "-03"}, {"b3", "01", "-01"}, {"b3 of another trace", "03", "-01"},
+	} {
+		h := headers{"Traceparent": {"00-" + trace128 + "-" + otherHex + "-" + x.flags}}
+		switch x.format {
+		case "b3":
+			h["B3"] = []string{trace128 + "-" + spanHex + "-1"}
+		case "b3 of another trace":
+			h["B3"] = []string{trace64 + "-" + spanHex + "-1"}
+		}
+		c := NewContexts(ContextsConfig{Extract: []Format{FormatB3, FormatW3C}})
+		in, from, _ := c.Extract(h, c.Look(h))
+		require.NotEqual(t, NoFormat, from)
+		s := tr.StartServer(in, true, "", false, "shop", tr.Head)
+		require.Equal(t, x.want, string(AppendTraceparent(nil, s)[52:]), "%+v", x)
+	}
+	s := tr.StartServer(Context{}, false, "", false, "shop", tr.Head)
+	require.Equal(t, "-01", string(AppendTraceparent(nil, s)[52:]), "older readers refuse a flag that they do not know")
+}
+
+// A tracestate says nothing without the traceparent that it belongs to.
+func TestWithoutATraceparentNoTracestateGoesOn(t *testing.T) {
+	c := NewContexts(ContextsConfig{Inject: []Format{FormatB3}})
+	h := headers{"Traceparent": {"00-" + trace128 + "-" + spanHex + "-01"}, "Tracestate": {"a=b"}}
+	in, _, _ := c.Extract(h, c.Look(h))
+	c.clearAndWrite(h, in)
+	require.Empty(t, h)
 }
 
 func TestExtractDoesNotAllocate(t *testing.T) {

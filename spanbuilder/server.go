@@ -16,6 +16,7 @@ type Server struct {
 	Debug   bool
 	Linked  bool // Parent came from X-OpenStack-Request-ID
 	Own     bool // Sampled was decided here, neither by the caller nor before
+	Random  bool // W3C's flag came with the trace id
 }
 
 // StartServer gives an HTTP request its place: in the trace of its headers (in, if inFound), else,
@@ -37,7 +38,7 @@ func (t *Tracer) StartServer(in Context, inFound bool, requestID string, request
 	var s Server
 	switch {
 	case !in.TraceID.IsZero():
-		s = Server{TraceID: in.TraceID, Parent: in.SpanID, ID: newID()}
+		s = Server{TraceID: in.TraceID, Parent: in.SpanID, ID: newID(), Random: in.Random}
 		if in.SpanID == 0 {
 			s.ID = rootID(in.TraceID)
 		}

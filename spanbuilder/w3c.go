@@ -2,6 +2,12 @@ package spanbuilder
 
 import "github.com/calltap/calltap/span"
 
+// The flags of a traceparent.
+const (
+	flagSampled = 1 << iota
+	flagRandom  // of level 2
+)
+
 // TraceparentLen is the length of the header that AppendTraceparent writes.
 const TraceparentLen = 55
 
@@ -29,24 +35,30 @@ func ParseTraceparent(s string) (Context, Fault) {
 	if !ok1 || !ok2 || !ok3 || !ok4 {
 		return Context{}, BadHex
 	}
-	c := Context{TraceID: span.TraceID{High: high, Low: low}, SpanID: span.ID(id), Decision: Deny}
+	c := Context{TraceID: span.TraceID{High: high, Low: low}, SpanID: span.ID(id), Decision: Deny, Random: flags&flagRandom != 0}
 	if c.TraceID.IsZero() || id == 0 {
 		return Context{}, ZeroID
 	}
-	if flags&1 != 0 {
+	if flags&flagSampled != 0 {
 		c.Decision = Accept
 	}
 	return c, NoFault
 }
 
-// AppendTraceparent appends the W3C header that makes s the parent of the next hop, TraceparentLen bytes.
+// AppendTraceparent appends the W3C header that makes s the parent of the next hop, TraceparentLen bytes. The flag of a random
+// trace id goes on as it came, as level 2 demands. On an id of our own, where it only recommends the flag, it is not set: readers of level 1,
+// such as OpenTelemetry's for Go until recently, refuse the whole header for it.
 func AppendTraceparent(dst []byte, s Server) []byte {
 	dst = append(dst, "00-"...)
 	dst = s.TraceID.Append(dst)
 	dst = append(dst, '-')
 	dst = s.ID.Append(dst)
+	flags := byte('0')
 	if s.Sampled || s.Debug {
-		return append(dst, "-01"...)
+		flags |= flagSampled
 	}
-	return append(dst, "-00"...)
+	if s.Random {
+		flags |= flagRandom
+	}
+	return append(dst, '-', '0', flags)
 }
