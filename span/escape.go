@@ -81,63 +81,76 @@ func plain(s string) bool {
 
 // appendEscaped is the slow path: JSON's escapes, U+FFFD for what is not UTF-8, and U+2028 and
 // U+2029 escaped as well since the result may be pasted into a script.
+//
+// It goes by words too. Each is written whole, and over again from its first byte that is special: that one special marks for sure.
 func appendEscaped(dst []byte, s string) []byte {
-	done := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c < utf8.RuneSelf {
-			if c >= 0x20 && c != '"' && c != '\\' {
-				i++
-				i += plainPrefix(s[i:])
+	n := len(dst)
+	dst = slices.Grow(dst, longestEscape*len(s)+8)
+	dst = dst[:cap(dst)]
+	for len(s) > 0 {
+		if len(s) >= 8 {
+			w := binary.LittleEndian.Uint64(unsafe.Slice(unsafe.StringData(s), 8))
+			binary.LittleEndian.PutUint64(dst[n:], w)
+			found := special(w) & highs
+			if found == 0 { // no next word waits for how far this one was ordinary
+				s, n = s[8:], n+8
 				continue
 			}
-			dst = append(dst, s[done:i]...)
-			dst = appendEscapedByte(dst, c)
-			i++
-			done = i
+			ordinary := bits.TrailingZeros64(found) / 8
+			s, n = s[ordinary:], n+ordinary
+		}
+		if c := s[0]; c < utf8.RuneSelf {
+			e := escapes[c]
+			binary.LittleEndian.PutUint64(dst[n:], e)
+			s, n = s[1:], n+int(e>>56)
 			continue
 		}
-		r, size := utf8.DecodeRuneInString(s[i:])
-		if r == utf8.RuneError && size == 1 {
-			dst = append(dst, s[done:i]...)
-			dst = append(dst, `\ufffd`...)
-			i++
-			done = i
-			continue
-		}
-		if r == '\u2028' || r == '\u2029' {
-			dst = append(dst, s[done:i]...)
-			dst = append(dst, `\u202`...)
-			dst = append(dst, hexDigits[r&0xf])
-			done = i + size
-		}
-		i += size
+		read, wrote := putRune(dst[n:], s)
+		s, n = s[read:], n+wrote
 	}
-	return append(dst, s[done:]...)
+	return dst[:n]
 }
 
-// plainPrefix returns how many bytes s begins with that are their own JSON form, as far as whole words tell: the rest,
-// fewer than eight, is for the caller to look at. Within a word the first byte that special marks is one for sure.
-func plainPrefix(s string) (n int) {
-	for in := unsafe.Slice(unsafe.StringData(s), len(s)); len(in) >= 8; in = in[8:] {
-		if found := special(binary.LittleEndian.Uint64(in)) & highs; found != 0 {
-			return n + bits.TrailingZeros64(found)/8
-		}
-		n += 8
+// putRune writes the first character of s, which is not ASCII, and returns how many bytes that was before and after.
+func putRune(dst []byte, s string) (read, wrote int) {
+	if c := s[0]; c >= 0xc2 && c < 0xe0 && len(s) > 1 && s[1]&0xc0 == 0x80 { // most letters
+		dst[1], dst[0] = s[1], c
+		return 2, 2
 	}
-	return n
+	r, size := utf8.DecodeRuneInString(s)
+	switch {
+	case r == utf8.RuneError && size == 1:
+		return 1, copy(dst, `\ufffd`)
+	case r == '\u2028':
+		return size, copy(dst, `\u2028`)
+	case r == '\u2029':
+		return size, copy(dst, `\u2029`)
+	}
+	return size, copy(dst, s[:size])
 }
 
-func appendEscapedByte(dst []byte, c byte) []byte {
-	switch c {
-	case '"', '\\':
-		return append(dst, '\\', c)
-	case '\n':
-		return append(dst, '\\', 'n')
-	case '\r':
-		return append(dst, '\\', 'r')
-	case '\t':
-		return append(dst, '\\', 't')
+// longestEscape is that of \u001f, or of the U+FFFD for one byte.
+const longestEscape = 6
+
+// escapes holds the form of each ASCII character in JSON, in the order in which bytes are written, and in the highest byte how many they are.
+var escapes = func() (table [utf8.RuneSelf]uint64) {
+	for c := range table {
+		text := [8]byte{byte(c)}
+		n := 1
+		switch {
+		case c == '"', c == '\\':
+			n = copy(text[:], []byte{'\\', byte(c)})
+		case c == '\n':
+			n = copy(text[:], `\n`)
+		case c == '\r':
+			n = copy(text[:], `\r`)
+		case c == '\t':
+			n = copy(text[:], `\t`)
+		case c < 0x20:
+			n = copy(text[:], []byte{'\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf]})
+		}
+		text[7] = byte(n)
+		table[c] = binary.LittleEndian.Uint64(text[:])
 	}
-	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&0xf])
-}
+	return table
+}()
