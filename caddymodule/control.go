@@ -74,12 +74,21 @@ func serveControl(st *state, w http.ResponseWriter, r *http.Request) error {
 func (st *state) change(r *http.Request) error {
 	var s struct {
 		control.Switch
-		For string `json:"for"`
+		Share *float64 `json:"share"` // 0 is a share, none is a mistake
+		For   string   `json:"for"`
 	}
 	d := json.NewDecoder(io.LimitReader(r.Body, maxControl))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
 		return errors.New(`want JSON such as {"do":"sample","share":0.5,"site":"nova-api","for":"10m"}: ` + err.Error())
+	}
+	switch {
+	case d.More(): // a second switch would be lost without a word
+		return errors.New("want one JSON object")
+	case s.Share != nil:
+		s.Switch.Share = *s.Share
+	case s.Do == control.Sample:
+		return errors.New("sample: the share is missing, 0 to 1")
 	}
 	if s.For != "" {
 		life, err := caddy.ParseDuration(s.For)
@@ -92,7 +101,7 @@ func (st *state) change(r *http.Request) error {
 		return err
 	}
 	// who changed what is tracing must be findable afterwards
-	st.logger.Info("tracing was switched", zap.String("do", s.Do), zap.Float64("share", s.Share), zap.String("match", s.Match),
+	st.logger.Info("tracing was switched", zap.String("do", s.Do), zap.Float64("share", s.Switch.Share), zap.String("match", s.Match),
 		zap.String("site", s.Site), zap.String("key", s.Key), zap.Time("until", s.Until), zap.String("by", r.RemoteAddr))
 	return nil
 }

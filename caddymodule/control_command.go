@@ -72,7 +72,7 @@ func changeOf(cmd *cobra.Command, args []string) ([]byte, error) {
 	key, _ := cmd.Flags().GetString("key")
 	life, _ := cmd.Flags().GetDuration("for")
 	body := map[string]any{"do": args[0], "site": site, "key": key}
-	if life != 0 {
+	if cmd.Flags().Changed("for") { // 0s is a mistake, not for good
 		body["for"] = life.String()
 	}
 	takes := 1

@@ -112,7 +112,18 @@ func TestControlCommand(t *testing.T) {
 		"want one of":              {"sample"},
 		"want on, off, sample":     {"stop"},
 		"for: want a length":       {"off", "--for", "-1m"},
+		"for: want a length of":    {"off", "--for", "0s"},
 	} {
 		controlCommand(t, want, append(args, "--url", base)...)
 	}
+	for body, want := range map[string]string{
+		`{"do":"sample"}`:             "the share is missing",
+		`{"do":"sample","shere":0.5}`: "unknown field",
+		`{"do":"on"}{"do":"off"}`:     "want one JSON object",
+		`{"do":"off","share":0.5}`:    "takes neither a share nor a match",
+	} {
+		_, err := post(t.Context(), http.DefaultClient, base+"/calltap/control", []byte(body))
+		require.ErrorContains(t, err, want, body)
+	}
+	require.Contains(t, switched("status"), "as the configuration says", "what is refused changes nothing")
 }

@@ -42,7 +42,7 @@ func (p *pipeline) onTrouble(sink string, err error) {
 		p.logger.Info("sink works again", zap.String("sink", sink))
 		return
 	}
-	p.logger.Warn("sink fails; spans wait and, when the queue is full, the oldest are dropped",
+	p.logger.Warn("sink fails; its spans wait in a bounded queue or, where they cannot, are dropped and counted",
 		zap.String("sink", sink), zap.Error(err))
 }
 
