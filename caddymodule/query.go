@@ -22,7 +22,7 @@ const (
 )
 
 // query shows of a query string what the site allows. Values that it hashes are keyed: a value that few people know
-// cannot be found by trying, and equal ones still look alike until the process ends.
+// cannot be found by trying, and equal ones still look alike until the next reload.
 type query struct {
 	keep, redact, hash []string
 	key                [32]byte

@@ -88,11 +88,14 @@ func (q *request) fate(named *keyrules.Result, service string, failed bool, stat
 		f = q.ruledLate(rule, f)
 		barred = barred || rule.Final && f == sampling.LetGo
 	}
-	if q.undecided {
-		reason := !barred && (f == sampling.Kept || q.handler.keep.Request(failed, status, took))
+	reason := !barred && (f == sampling.Kept || q.handler.keep.Request(failed, status, took))
+	switch {
+	case q.undecided:
 		if late := q.settle(reason); f == sampling.LetGo {
 			f = late
 		}
+	case reason && q.server.Sampled: // what a share lets go late is kept as what one does early
+		f = sampling.Kept
 	}
 	if barred {
 		f = sampling.LetGo

@@ -186,6 +186,22 @@ func TestARuleThatIsKnownLateDecidesAboutItsSpan(t *testing.T) {
 	require.Len(t, tracers, 1, "a share is for traces that begin here")
 }
 
+// A share that lets a request go late lets go no more than one that does at its beginning.
+func TestWhatALateShareLetsGoIsKeptForHowItEnded(t *testing.T) {
+	for _, x := range []struct {
+		sample string
+		head   float64
+		want   int
+	}{{"0", 0, 1}, {"0", 1, 1}, {"off", 0, 0}, {"off", 1, 0}} {
+		w := watch(t, Tracing{Sample: share(x.head), KeepErrors: yes()},
+			keyrules.Rule{Kind: "http", Path: "/x", Statuses: []string{"5xx"}, Key: "k", Sample: x.sample})
+		require.NoError(t, serve(t, w.site(t, Tracing{}), request1(near), answers(500, nil)))
+		metrics, tracers := w.got(t)
+		require.Len(t, metrics, 1)
+		require.Len(t, tracers, x.want, "%+v", x)
+	}
+}
+
 func TestARateIsTheApplicationsUnlessASiteHasItsOwn(t *testing.T) {
 	w := watch(t, Tracing{SampleRate: &Rate{PerSecond: 1e-3, Burst: 3}})
 	a, b := w.site(t, Tracing{}), w.site(t, Tracing{})

@@ -71,7 +71,7 @@ var secretPlaceholders = []string{
 }
 
 // headerPlaceholder is one of a header, of the request or a response.
-var headerPlaceholder = regexp.MustCompile(`\{http\.(?:request|response|reverse_proxy)\.header\.([^}]*)\}`)
+var headerPlaceholder = regexp.MustCompile(`\{http\.(?:request|response|reverse_proxy|intercept)\.header\.([^}]*)\}`)
 
 // secretHeaders end the names of headers that hold credentials, in lower case. The products that have one of their own are too many to
 // list, and nearly all of them call it so.
@@ -85,6 +85,7 @@ var queryPlaceholders = []string{
 	"{http.request.uri}", "{http.request.uri.query", "{http.request.uri.prefixed_query}", "{http.request.uri_escaped}",
 	"{http.request.orig_uri}", "{http.request.orig_uri.query", "{http.request.orig_uri.prefixed_query}",
 	"{http.request.header.referer}", "{http.response.header.location}", "{http.reverse_proxy.header.location}",
+	"{http.intercept.header.location}",
 }
 
 func refuseSecrets(name, value string) error {

@@ -77,7 +77,7 @@ func TestASecretAsATagIsALoadError(t *testing.T) {
 	for _, value := range []string{
 		"{header.Authorization}", "Bearer {http.request.header.authorization}", "{cookie.session}", "{header.X-Auth-Token}", "{http.request.body}",
 		"{header.X-Vault-Token}", "{http.reverse_proxy.header.X-Amz-Signature}", "{rp.header.Set-Cookie}", "{header.Referer}",
-		"{http.response.header.Location}", "{query.token}", "{uri}", "{http.request.orig_uri}", "{?query}", "{http.response.header.Set-Cookie}", "{tls_client_certificate_pem}",
+		"{http.response.header.Location}", "{query.token}", "{uri}", "{http.request.orig_uri}", "{?query}", "{http.response.header.Set-Cookie}", "{resp.header.Set-Cookie}", "{tls_client_certificate_pem}",
 	} {
 		require.ErrorContains(t, checkTags([]Tag{{Name: "x", Value: value}}), "tag x: ", value)
 	}
