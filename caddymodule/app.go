@@ -153,6 +153,7 @@ func (a *App) Start() error {
 			return fmt.Errorf("starting source %s: %w", source.name, err)
 		}
 	}
+	st.findInner()
 	st.started = true
 	running.add(a)
 	return nil

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -31,6 +32,7 @@ func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error)
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // the directive's name
 	d = restoreNames(d)
+	h.File, h.Line = filepath.Base(d.File()), d.Line()
 	if d.NextArg() {
 		return d.Errf("'calltap' takes a matcher and a block, '%s' is neither; the service's name goes into the block: service %s",
 			d.Val(), d.Val())

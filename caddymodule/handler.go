@@ -34,6 +34,10 @@ type Handler struct {
 	// Tracing is what the site says otherwise than the app.
 	Tracing
 
+	// File and Line say where the directive stands, for warnings. A Caddyfile sets them.
+	File string `json:"file,omitempty"`
+	Line int    `json:"line,omitempty"`
+
 	state     *state
 	site      Tracing // the site's over the app's
 	head      sampling.Head
@@ -70,6 +74,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 		return fmt.Errorf("loading the app calltap: %w", err)
 	}
 	h.state = app.(*App).state
+	h.enlist(ctx)
 	if err := h.provisionTracing(app.(*App).Tracing); err != nil {
 		return err
 	}

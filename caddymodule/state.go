@@ -43,6 +43,7 @@ type state struct {
 	tracer   *spanbuilder.Tracer
 	trigger  *trigger.Checker // nil: none is configured
 	sources  []namedSource
+	sites    []*enlisted // in the order in which Caddy provisioned them
 	requests inFlight
 	keep     *sampling.Keep // the app's, for RPC; nil: nothing is kept for how it ended
 	keeps    bool           // something is, here or at a site

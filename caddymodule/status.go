@@ -38,17 +38,17 @@ type sourceStatus struct {
 
 // settings is a summary of the configuration.
 type settings struct {
-	Zipkin         string   `json:"zipkin,omitempty"`
-	StatsD         string   `json:"statsd,omitempty"`
-	Log            string   `json:"log,omitempty"`
-	Store          bool     `json:"store"`
-	Sample         float64  `json:"sample"`
-	Link           string   `json:"link,omitempty"`
-	TrustedProxies []string `json:"trusted_proxies"`
-	Rules          int      `json:"rules"`
-	Routes         int      `json:"routes"`        // lines of all route tables
-	Keys           int      `json:"keys"`          // different keys so far
-	KeyOverflows   uint64   `json:"key_overflows"` // calls that got the key _other, as there were max_keys others
+	Zipkin         string    `json:"zipkin,omitempty"`
+	StatsD         string    `json:"statsd,omitempty"`
+	Log            string    `json:"log,omitempty"`
+	Store          bool      `json:"store"`
+	Sample         float64   `json:"sample"`
+	Link           string    `json:"link,omitempty"`
+	TrustedProxies []trusted `json:"trusted_proxies"` // of each site, as what decides there says
+	Rules          int       `json:"rules"`
+	Routes         int       `json:"routes"`        // lines of all route tables
+	Keys           int       `json:"keys"`          // different keys so far
+	KeyOverflows   uint64    `json:"key_overflows"` // calls that got the key _other, as there were max_keys others
 }
 
 func (a *App) status() status {
@@ -87,16 +87,13 @@ func (a *App) settings() settings {
 		Store:          a.Store != nil,
 		Sample:         a.sample(),
 		Link:           a.Link,
-		TrustedProxies: a.TrustedProxies,
+		TrustedProxies: a.state.trusts(),
 		Rules:          len(a.Keys.Rules),
 		Keys:           a.state.tracer.Rules.Keys(),
 		KeyOverflows:   a.state.tracer.Rules.Overflows(),
 	}
 	for i := range a.Keys.Routes {
 		s.Routes += len(a.Keys.Routes[i].Table)
-	}
-	if a.TrustedProxies == nil {
-		s.TrustedProxies = []string{privateRanges}
 	}
 	if a.Zipkin != nil {
 		s.Zipkin = bareURL(a.Zipkin.URL)

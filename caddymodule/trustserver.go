@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"net/http"
 	"reflect"
+	"unsafe"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
@@ -26,10 +27,13 @@ func serverTrusts(r *http.Request) (decided, trusted bool) {
 // emptied when the module is loaded, and the field has no getter; that it is there is tested.
 var proxiesField, proxiesFieldFound = reflect.TypeFor[caddyhttp.Server]().FieldByName("trustedProxies")
 
-// hasTrustedProxies reports whether the option is set. With a Caddy that keeps it elsewhere it is as if it were not.
-func hasTrustedProxies(server *caddyhttp.Server) bool {
-	if !proxiesFieldFound || proxiesField.Type.Kind() != reflect.Interface {
-		return false
+// hasTrustedProxies reports whether the option is set.
+func hasTrustedProxies(server *caddyhttp.Server) bool { return proxiesOf(server) != nil }
+
+// proxiesOf returns the module that the option names, nil if it is not set. With a Caddy that keeps it elsewhere it is as if it were not.
+func proxiesOf(server *caddyhttp.Server) caddyhttp.IPRangeSource {
+	if server == nil || !proxiesFieldFound || len(proxiesField.Index) != 1 || proxiesField.Type != reflect.TypeFor[caddyhttp.IPRangeSource]() {
+		return nil
 	}
-	return !reflect.ValueOf(server).Elem().FieldByIndex(proxiesField.Index).IsNil()
+	return *(*caddyhttp.IPRangeSource)(unsafe.Add(unsafe.Pointer(server), proxiesField.Offset))
 }
