@@ -14,7 +14,6 @@ type Server struct {
 	Parent  span.ID
 	Sampled bool
 	Debug   bool
-	Linked  bool // Parent came from X-OpenStack-Request-ID
 	Own     bool // Sampled was decided here, neither by the caller nor before
 	Random  bool // W3C's flag came with the trace id
 }
@@ -66,13 +65,13 @@ func (t *Tracer) StartServer(in Context, inFound bool, requestID string, request
 func (t *Tracer) joinNamed(named span.TraceID, d Decision, by sampling.Head) Server {
 	s := Server{TraceID: named, ID: newID()}
 	if e, ok := t.Links.Get(named); ok {
-		s.TraceID, s.Parent, s.Linked = e.TraceID, e.ID, true
+		s.TraceID, s.Parent = e.TraceID, e.ID
 		if !by.Final && (d == Defer || by.Alone) {
 			s.Sampled = e.Sampled
 			return s
 		}
 	} else if minted(named) {
-		s.Parent, s.Linked = rootID(named), true
+		s.Parent = rootID(named)
 	} else {
 		s.ID = rootID(named)
 	}

@@ -10,13 +10,8 @@ import (
 	"github.com/calltap/calltap/span"
 )
 
-// The headers of OSProfiler (osprofiler/web.py): Info is the URL-safe base64 of a JSON object with the members base_id and
-// parent_id, UUIDs both, and MAC the hex of HMAC-SHA-1 over that base64 text.
-const (
-	InfoHeader = "X-Trace-Info"
-	MACHeader  = "X-Trace-HMAC"
-)
-
+// The lengths of OSProfiler's headers (osprofiler/web.py). X-Trace-Info is the URL-safe base64 of a JSON object with the members
+// base_id and parent_id, UUIDs both, and X-Trace-HMAC the hex of HMAC-SHA-1 over that base64 text.
 const (
 	minInfo = 40
 	maxInfo = 512 // real ones have 152 bytes

@@ -38,8 +38,8 @@ const MaxLife = time.Hour
 
 // The rate of forced traces if none is given.
 const (
-	DefaultPerSecond = 10
-	DefaultBurst     = 20
+	defaultPerSecond = 10
+	defaultBurst     = 20
 )
 
 // Trace is what a valid trigger asks for.
@@ -78,7 +78,7 @@ type Checker struct {
 // NewChecker makes a Checker. rate bounds the forced traces; nil is the default rate.
 func NewChecker(keys Keys, rate *sampling.Bucket, guard *Guard) *Checker {
 	if rate == nil {
-		rate = sampling.NewBucket(DefaultPerSecond, DefaultBurst)
+		rate = sampling.NewBucket(defaultPerSecond, defaultBurst)
 	}
 	c := &Checker{rate: rate, guard: guard}
 	for _, k := range keys.OSProfiler {
