@@ -232,3 +232,16 @@ func TestCaddysTracingIsAChildOfOurs(t *testing.T) {
 		return bytes.Contains(exported, child) && bytes.Contains(exported, below)
 	}, patience, 10*time.Millisecond, "the exported span is below ours")
 }
+
+// What the matcher leaves out goes on as it came, and leaves nothing behind.
+func TestTheManualsMatcher(t *testing.T) {
+	zipkin, upstream, port := newCollector(t), newListening(t, ok), freePort(t)
+	run(t, forTest(manualSection(t, "http.md", "With the rest of Caddy")[2], "http://127.0.0.1:9411/api/v2/spans", zipkin.sink(),
+		":8080", fmt.Sprintf(":%d", port), "127.0.0.1:18080", upstream.address()))
+	get(t, at(port, "/other"), "B3", accepted)
+	require.Equal(t, []string{accepted}, upstream.last().Header["B3"])
+	require.NotContains(t, upstream.last().Header, "Traceparent")
+	get(t, at(port, "/api/a"), "B3", accepted)
+	requireBelow(t, upstream.last(), zipkin.only(t, "/api/a"))
+	require.Len(t, zipkin.all(), 1)
+}

@@ -2,7 +2,9 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -31,4 +33,43 @@ func TestCaddyfilesOfTheHTTPPageLoad(t *testing.T) {
 		loaded++
 	}
 	require.Greater(t, loaded, 1)
+}
+
+// An example that nobody drives is a promise that nobody keeps.
+func TestEveryExampleOfTheHTTPPageIsDriven(t *testing.T) {
+	files, err := filepath.Glob("*_test.go")
+	require.NoError(t, err)
+	var tests strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		tests.Write(text)
+	}
+	page, err := os.ReadFile("../docs/http.md")
+	require.NoError(t, err)
+	examples := 0
+	for _, section := range strings.Split(string(page), "\n## ")[1:] {
+		title, _, _ := strings.Cut(section, "\n")
+		for i := range manualSection(t, "http.md", title) {
+			require.Contains(t, tests.String(), fmt.Sprintf("manualSection(t, \"http.md\", %q)[%d]", title, i))
+			examples++
+		}
+	}
+	require.Greater(t, examples, 10)
+}
+
+// Each option has a row that tells its default, and an example.
+func TestEveryOptionIsOnTheHTTPPage(t *testing.T) {
+	text, err := os.ReadFile("../docs/http.md")
+	require.NoError(t, err)
+	page := string(text)
+	options := append(new(Tracing).words().Known(), "service", "link", "trigger", "calltap_skip")
+	for _, option := range options {
+		row := regexp.MustCompile("(?m)^\\| `" + option + `\b[^|\n]*(\\\|[^|\n]*)*\|[^|\n]+\|[^|\n]+\|?`)
+		require.Regexp(t, row, page, "no row of "+option)
+		require.Regexp(t, regexp.MustCompile(`(?m)^\t+`+option+`\b`), page, "no example of "+option)
+	}
+	for _, word := range []string{"sample rate", "sample parent", "osprofiler", "key", "limit", "keep", "hash", "redact", "transport calltap"} {
+		require.Regexp(t, regexp.MustCompile(`(?m)^\t+`+word+` `), page, "no example of "+word)
+	}
 }
