@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
@@ -125,5 +126,25 @@ func TestTheManualsTriggerTakesNoKeyInPlainSight(t *testing.T) {
 		err := adaptError(t, config)
 		require.ErrorContains(t, err, "write {env.NAME} or {file.PATH}")
 		require.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
+// Without `limit` it is what the page says: 20 at once, and 10 more each second.
+func TestTheManualsDefaultLimitOfTriggers(t *testing.T) {
+	key := strings.Repeat("k", 32)
+	t.Setenv("TRIGGER_KEY", key)
+	checker, err := newChecker(&Trigger{Keys: []string{"{env.TRIGGER_KEY}"}}, caddy.NewReplacer(), new(trigger.Guard))
+	require.NoError(t, err)
+	now := time.Now()
+	for second, want := range []int{20, 10} {
+		valid := 0
+		for range 30 {
+			value, _, err := trigger.Make([]byte(key), now, now.Add(time.Minute))
+			require.NoError(t, err)
+			if _, v := checker.Check(trigger.Headers{Own: []string{value}}, now.Add(time.Duration(second)*time.Second)); v == trigger.Valid {
+				valid++
+			}
+		}
+		require.Equal(t, want, valid, "second %d", second)
 	}
 }
