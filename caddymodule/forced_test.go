@@ -12,6 +12,8 @@ import (
 
 	"github.com/calltap/calltap/emit"
 	"github.com/calltap/calltap/keyrules"
+	"github.com/calltap/calltap/sampling"
+	"github.com/calltap/calltap/span"
 	"github.com/calltap/calltap/spanbuilder"
 	"github.com/calltap/calltap/trigger"
 )
@@ -70,12 +72,49 @@ func TestAValidTriggerForcesTheTrace(t *testing.T) {
 		require.Equal(t, x.trace != "", c.spans[0].Sampled, x.name)
 		if x.trace != "" {
 			require.Equal(t, x.trace, c.spans[0].TraceID.String(), x.name)
-			require.EqualValues(t, c.spans[0].TraceID.Low, c.spans[0].ID, "%s: it is the root", x.name)
+			require.Zero(t, c.spans[0].Parent, "%s: it is a root", x.name)
 		}
 		if x.verdict != trigger.None {
 			require.Equal(t, before+1, triggerGuard.Counts[x.verdict].Load(), x.name)
 		}
 	}
+}
+
+// OSProfiler's client sends the same headers with all that it does. Its requests are one trace, and not one span.
+func TestRequestsOfOneProfilerAreSpansOfTheirOwn(t *testing.T) {
+	t.Setenv("PROFILER_KEY", "SECRET_KEY")
+	c := &capture{}
+	p := emit.New(emit.Options{}, c)
+	st := testState(t, p, keyrules.Config{}, spanbuilder.LinkOpenStack)
+	var err error
+	st.trigger, err = newChecker(&Trigger{OSProfiler: []string{"{env.PROFILER_KEY}"}}, caddy.NewReplacer(), new(trigger.Guard))
+	require.NoError(t, err)
+	for _, service := range []string{"keystone", "nova", "nova"} {
+		require.NoError(t, serve(t, newHandler(t, service, st), request1(far, infoHeader, profilerInfo, macHeader, profilerMAC), answers(200, nil)))
+	}
+	require.NoError(t, p.Close(t.Context()))
+	require.Len(t, c.spans, 3)
+	seen := map[span.ID]bool{}
+	for _, s := range c.spans {
+		require.Equal(t, "11111111222233334444555555555555", s.TraceID.String())
+		require.Zero(t, s.Parent)
+		require.False(t, seen[s.ID], "a span id of its own")
+		seen[s.ID] = true
+	}
+}
+
+// A service behind the calltap that took the trigger calls one behind another, by the request id alone.
+func TestATriggersTraceGoesOnByItsRequestID(t *testing.T) {
+	_, id, err := trigger.Make([]byte(testTriggerKey), time.Now(), time.Now().Add(time.Minute))
+	require.NoError(t, err)
+	outer := &spanbuilder.Tracer{Link: spanbuilder.LinkOpenStack, Links: spanbuilder.NewLinks(0)}
+	inner := &spanbuilder.Tracer{Link: spanbuilder.LinkOpenStack, Links: spanbuilder.NewLinks(0)}
+	first := outer.StartServer(spanbuilder.Context{TraceID: id, Decision: spanbuilder.Accept}, true, "", false, "nova", sampling.Always)
+	sent := string(spanbuilder.AppendRequestID(nil, first.TraceID))
+	second := inner.StartServer(spanbuilder.Context{}, false, sent, true, "glance", sampling.All)
+	require.Equal(t, id, second.TraceID)
+	require.Equal(t, first.ID, second.Parent)
+	require.NotEqual(t, first.ID, second.ID)
 }
 
 // triggerGuard is shared by the cases above, as by the configurations of a process.

@@ -38,7 +38,7 @@ func (t *Tracer) StartServer(in Context, inFound bool, requestID string, request
 	switch {
 	case !in.TraceID.IsZero():
 		s = Server{TraceID: in.TraceID, Parent: in.SpanID, ID: newID(), Random: in.Random}
-		if in.SpanID == 0 {
+		if in.SpanID == 0 && minted(in.TraceID) { // else others may come with the same trace and no span either
 			s.ID = rootID(in.TraceID)
 		}
 		s.decide(in.Decision, by)

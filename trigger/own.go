@@ -41,12 +41,12 @@ func Make(key []byte, now, expiry time.Time) (value string, id span.TraceID, err
 		return "", id, fmt.Errorf("a trigger may be valid for 1s to %s, not %s", MaxLife, life)
 	}
 	var random [16]byte
-	for id.IsZero() || id.Low == 0 {
-		if _, err := rand.Read(random[:]); err != nil {
-			return "", id, fmt.Errorf("making an id: %w", err)
-		}
-		id = span.TraceID{High: binary.BigEndian.Uint64(random[:8]), Low: binary.BigEndian.Uint64(random[8:])}
+	if _, err := rand.Read(random[:]); err != nil {
+		return "", id, fmt.Errorf("making an id: %w", err)
 	}
+	// As a UUID of version 8, which tells a calltap further in that one further out has the trace's root.
+	random[6], random[8] = random[6]&0x0f|0x80, random[8]&0x3f|0x80
+	id = span.TraceID{High: binary.BigEndian.Uint64(random[:8]), Low: binary.BigEndian.Uint64(random[8:])}
 	signed := ownVersion + strconv.FormatInt(expiry.Unix(), 10) + ownID + id.String()
 	s := newSHA256(key)
 	return signed + ownMAC + hex.EncodeToString(s.sum(signed)), id, nil
