@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/openzipkin/zipkin-go/model"
@@ -35,6 +36,20 @@ func (c *collector) recorded(t *testing.T, path string) (found []model.SpanModel
 		}
 	}
 	return found
+}
+
+// reloadElsewhere loads the configuration with its sites at other ports, and returns it so: at the old ones Caddy may still take a
+// connection with what ran before, or cut it.
+func reloadElsewhere(t *testing.T, config string, ports ...*int) (moved string) {
+	t.Helper()
+	for _, port := range ports {
+		old := fmt.Sprintf(":%d", *port)
+		require.Contains(t, config, old)
+		*port = freePort(t)
+		config = strings.Replace(config, old, fmt.Sprintf(":%d", *port), 1)
+	}
+	load(t, config)
+	return config
 }
 
 // ok is an upstream that answers 200.

@@ -109,7 +109,7 @@ func TestTheManualsSwitches(t *testing.T) {
 	do("--site glance-api")
 	require.Equal(t, all, c.send(c.glance, "GET", "/v2/images"))
 	require.Equal(t, let, c.send(c.nova, "GET", "/v2.1/servers"))
-	load(t, config)
+	reloadElsewhere(t, config, &c.nova, &c.glance)
 	require.Equal(t, all, c.send(c.glance, "GET", "/v2/images"), "a reload leaves them alone")
 
 	do("off")
@@ -162,11 +162,11 @@ func TestTheManualsLink(t *testing.T) {
 			require.Equal(t, ownTrace, server.TraceID.String())
 		}
 	}
-	load(t, strings.Replace(config, "link openstack", "link openstack\n trusted_proxies none", 1))
+	config = reloadElsewhere(t, strings.Replace(config, "link openstack", "link openstack\n trusted_proxies none", 1), &novaPort, &glancePort)
 	get(t, at(novaPort, "/stranger"), requestIDHeader, own)
 	require.NotEqual(t, own, nova.last().Header.Get(requestIDHeader))
 	require.NotEqual(t, ownTrace, zipkin.only(t, "/stranger").TraceID.String())
-	load(t, strings.Replace(config, "link openstack", "", 1))
+	reloadElsewhere(t, strings.Replace(config, "link openstack", "", 1), &novaPort, &glancePort)
 	get(t, at(novaPort, "/default"))
 	require.NotContains(t, nova.last().Header, requestIDHeader)
 }

@@ -133,6 +133,6 @@ func TestTheManualsRate(t *testing.T) {
 		require.Len(t, zipkin.recorded(t, path), 3, path)
 		get(t, at(port, path+"/callers"), "B3", accepted)
 		require.Len(t, zipkin.recorded(t, path+"/callers"), 1, "a caller's decision goes before it")
-		load(t, config)
+		config = reloadElsewhere(t, config, &port)
 	}
 }

@@ -50,7 +50,7 @@ func TestTheManualsTagsQueryAndTraceID(t *testing.T) {
 	require.NotContains(t, s.Tags, "plan", "an empty result gives no tag")
 	require.Equal(t, "user="+hash+strings.Repeat("&a=REDACTED", 31), s.Tags[tagQuery], "equal values, and 32 parameters at most")
 
-	load(t, config)
+	reloadElsewhere(t, config, &port)
 	get(t, at(port, "/reloaded?user=ann&8f14e45fceea167a5a36dedd4bea2543"), "X-Plan", strings.Repeat("gold", 100))
 	s = zipkin.only(t, "/reloaded")
 	require.Regexp(t, "^user=[0-9a-f]{16}$", s.Tags[tagQuery], "a name that may be a token is not shown")

@@ -96,7 +96,7 @@ func TestTheManualsTrigger(t *testing.T) {
 		require.Equal(t, verdicts, running.newest().status().HTTP.Triggers, path)
 	}
 
-	load(t, config)
+	reloadElsewhere(t, config, &port)
 	get(t, at(port, "/reloaded"), triggerHeader, own[1])
 	require.Empty(t, zipkin.recorded(t, "/reloaded"), "over reloads too")
 	require.Equal(t, verdicts["replayed"]+1, running.newest().status().HTTP.Triggers["replayed"])
