@@ -21,6 +21,9 @@ func Build(dir string, flags ...string) (string, error) {
 	return bin, nil
 }
 
+// endAtOnce is for programs built with the race detector, which sleep for a second before they end if nobody says otherwise.
+const endAtOnce = "GORACE=atexit_sleep_ms=0"
+
 // Calltap is a running calltap, used as an operator uses it: by its Caddyfile, its command line
 // and its two ports.
 type Calltap struct {
@@ -49,6 +52,7 @@ func StartCalltap(bin, dir, caddyfile string, options Options) (*Calltap, error)
 		fmt.Sprintf("HTTP_PORT=%d", c.HTTP),
 		fmt.Sprintf("CADDY_ADMIN=127.0.0.1:%d", c.Admin), // Caddy's own variable, heeded by each command
 		"XDG_DATA_HOME=" + dir, "XDG_CONFIG_HOME=" + dir,
+		endAtOnce,
 	}
 	for name, value := range options {
 		c.env = append(c.env, name+"="+value)
@@ -87,13 +91,13 @@ func (c *Calltap) Reload() error {
 	return err
 }
 
-// Exec runs a command to its end, at most a minute, and returns its standard output. Its errors hold standard error.
+// Exec runs a command to its end, at most three minutes, and returns its standard output. Its errors hold standard error.
 func Exec(bin, dir string, env []string, args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Dir = dir
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, env...)
+	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, endAtOnce}, env...)
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

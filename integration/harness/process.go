@@ -21,7 +21,7 @@ type Spec struct {
 
 	// Ready is asked every 20 ms, with what the program printed so far. nil means at once.
 	Ready   func(output string) bool
-	Timeout time.Duration // for Ready; 0 is one minute
+	Timeout time.Duration // for Ready; 0 is three minutes
 }
 
 // Process is one running program.
@@ -63,7 +63,7 @@ func Run(s Spec) (*Process, error) {
 func (p *Process) awaitReady(s Spec) error {
 	timeout := s.Timeout
 	if timeout == 0 {
-		timeout = time.Minute
+		timeout = 3 * time.Minute
 	}
 	deadline := time.Now().Add(timeout)
 	for s.Ready != nil && !s.Ready(p.Output()) {

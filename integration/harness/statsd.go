@@ -98,12 +98,12 @@ func (s *StatsD) Timers() (map[string]Values, error) {
 
 // ask sends one command to the management port; the answer ends with a line END, save that of health.
 func (s *StatsD) ask(command string) (string, error) {
-	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", s.mgmt), time.Second)
+	conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", s.mgmt), 10*time.Second)
 	if err != nil {
 		return "", err
 	}
 	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		return "", err
 	}
 	if _, err := fmt.Fprintln(conn, command); err != nil {

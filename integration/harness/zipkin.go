@@ -124,7 +124,7 @@ func (z ZipkinAPI) Services() ([]string, error) {
 }
 
 var client = &http.Client{
-	Timeout:   10 * time.Second,
+	Timeout:   time.Minute,
 	Transport: &http.Transport{DisableKeepAlives: true}, // nothing to leak between tests
 }
 

@@ -9,8 +9,8 @@ import (
 // cookieFile lies in a node's folder, which is its HOME. Nodes with the same cookie may talk to each other.
 const cookieFile = ".erlang.cookie"
 
-// Peer boots a second node in dir, with ports and folders of its own, and makes it a member of n's cluster, which
-// has n's users, vhosts and policies. n must run. The caller must shut both down, in any order.
+// Peer boots a second node in dir, with ports and folders of its own, as a member of n's cluster, which has n's users,
+// vhosts and policies. n must run. The caller must shut both down, in any order.
 func (n *Node) Peer(dir string, plugins ...string) (*Node, error) {
 	cookie, err := os.ReadFile(filepath.Join(n.dir, cookieFile))
 	if err != nil {
@@ -26,18 +26,6 @@ func (n *Node) Peer(dir string, plugins ...string) (*Node, error) {
 	// One epmd tells both where the other listens. Whichever guard comes first runs it, see guard.sh.
 	peer.epmd = n.epmd
 	peer.env = append(peer.env, fmt.Sprintf("ERL_EPMD_PORT=%d", n.epmd))
-	if _, err := peer.launch(plugins); err != nil {
-		return nil, err
-	}
-	for _, args := range [][]string{{"stop_app"}, {"reset"}, {"join_cluster", n.name}, {"start_app"}} {
-		if _, err := peer.Run(args...); err != nil {
-			peer.Shutdown()
-			return nil, err
-		}
-	}
-	if err := peer.awaitReady(); err != nil {
-		peer.Shutdown()
-		return nil, err
-	}
-	return peer, nil
+	peer.conf = fmt.Sprintf("cluster_formation.classic_config.nodes.1 = %s\n", n.name) // a node without data joins at its first boot
+	return peer.launch(plugins)
 }

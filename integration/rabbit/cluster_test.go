@@ -7,6 +7,7 @@ import (
 )
 
 func TestTwoNodesBecomeACluster(t *testing.T) {
+	t.Parallel()
 	a := Start(t)
 	b := a.StartPeer(t)
 	for _, n := range []*Node{a, b} {

@@ -8,7 +8,8 @@ import (
 
 // Start boots a private node for the length of a test, in a folder of its own. Where RabbitMQ is
 // not installed the test is skipped, loudly, except under CI (the variable CI is set): there it
-// fails, so that nobody takes a skipped test for a passed one.
+// fails, so that nobody takes a skipped test for a passed one. At the test's end it is killed: a node that is asked takes
+// some seconds, most of them for its web server, to end what nobody will read.
 func Start(t testing.TB, plugins ...string) *Node {
 	t.Helper()
 	n, err := Launch(t.TempDir(), plugins...)
@@ -18,7 +19,7 @@ func Start(t testing.TB, plugins ...string) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(n.Shutdown)
+	t.Cleanup(n.Crash)
 	return n
 }
 
@@ -29,7 +30,7 @@ func (n *Node) StartPeer(t testing.TB, plugins ...string) *Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(peer.Shutdown)
+	t.Cleanup(peer.Crash)
 	return peer
 }
 
@@ -75,6 +76,6 @@ func StartSecure(t testing.TB) *Secure {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(s.Shutdown)
+	t.Cleanup(s.Crash)
 	return s
 }
