@@ -5,14 +5,15 @@ import (
 	"time"
 )
 
-// waits are the pauses between attempts to connect.
+// waits are the pauses of a tap: between attempts to connect, and between questions.
 type waits struct {
 	first   time.Duration // after the first failure; each further one doubles it
 	longest time.Duration // also after what only an operator can mend
 	healthy time.Duration // a connection that lasted as long was a good one: begin again
+	asking  time.Duration // between two questions to the management API for alarms, policies, a mirror's exchanges, and unknown connections
 }
 
-var defaultWaits = waits{first: 500 * time.Millisecond, longest: 30 * time.Second, healthy: 30 * time.Second}
+var defaultWaits = waits{first: 500 * time.Millisecond, longest: 30 * time.Second, healthy: 30 * time.Second, asking: 5 * time.Second}
 
 // backoff is the growing wait between attempts.
 type backoff struct {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calltap/calltap/amqptap/management"
+	"github.com/calltap/calltap/integration/rabbit"
 )
 
 const exitWorks, exitFails = 0, 1
@@ -49,10 +50,8 @@ func findings(output string, l level, about string) (found []string) {
 
 func TestCheckFindsNothingAndChangesNothing(t *testing.T) {
 	node := broker(t)
-	node.Ctl(t, "add_user", "checked", "pw-of-checked")
-	t.Cleanup(func() { node.Ctl(t, "delete_user", "checked") })
-	node.Ctl(t, "set_permissions", "checked", `^tap\.`, `^tap\.`, `^(tap\.|amq\.rabbitmq\.trace$)`)
-	node.Ctl(t, "set_user_tags", "checked", "monitoring")
+	node.AddUser(t, "checked", "pw-of-checked", "monitoring")
+	node.Allow(t, "/", "checked", rabbit.Tap)
 	state := func() string {
 		return node.Ctl(t, "list_queues", "name") + node.Ctl(t, "list_exchanges", "name") + node.Ctl(t, "list_bindings") + node.Ctl(t, "list_vhosts", "name", "tracing")
 	}
@@ -93,13 +92,11 @@ func TestCheckWithoutManagementSaysHowToLook(t *testing.T) {
 
 func TestCheckNamesTheRightThatIsMissing(t *testing.T) {
 	node := broker(t)
-	node.Ctl(t, "add_user", "lacking", "pw")
-	t.Cleanup(func() { node.Ctl(t, "delete_user", "lacking") })
-	all := [3]string{`^tap\.`, `^tap\.`, `^(tap\.|amq\.rabbitmq\.trace$)`}
+	node.AddUser(t, "lacking", "pw", "")
 	for missing, want := range map[int]string{0: "configure tap.", 1: "bind tap.", 2: "read tap."} {
-		rights := all
+		rights := rabbit.Tap
 		rights[missing] = "^$"
-		node.Ctl(t, append([]string{"set_permissions", "lacking"}, rights[:]...)...)
+		node.Allow(t, "/", "lacking", rights)
 		out, status := checking(t, node.URLFor("lacking", "pw"))
 		require.Equal(t, exitFails, status, out)
 		require.Contains(t, strings.Join(findings(out, levelError, "rights"), "\n"), "the user may not "+want)
@@ -115,9 +112,7 @@ func TestCheckNamesTheRightThatIsMissing(t *testing.T) {
 
 func TestCheckSeesWhatIsDangerous(t *testing.T) {
 	node := broker(t)
-	node.Ctl(t, "add_vhost", "dangerous")
-	t.Cleanup(func() { node.Ctl(t, "delete_vhost", "dangerous") })
-	node.Ctl(t, "set_permissions", "-p", "dangerous", "guest", ".*", ".*", ".*")
+	node.AddVHost(t, "dangerous", false)
 	node.Ctl(t, "set_policy", "-p", "dangerous", "low", ".*", `{"dead-letter-exchange": "amq.fanout"}`, "--apply-to", "queues", "--priority", "1")
 	node.Ctl(t, "set_policy", "-p", "dangerous", "exchanges-only", ".*", `{"alternate-exchange": "amq.fanout"}`, "--apply-to", "exchanges", "--priority", "9")
 	node.Ctl(t, "set_operator_policy", "-p", "dangerous", "short", `^tap\.`, `{"max-length": 5}`, "--apply-to", "queues")

@@ -151,6 +151,7 @@ func steady(lag int64) func(int64) int64 {
 }
 
 func TestLengthsAreRightWhateverTheTapAndTheClocksDo(t *testing.T) {
+	t.Parallel()
 	fixed := func(skew int64) func(int64) int64 { return func(int64) int64 { return skew } }
 	const hour = 3600 * second
 	half := dayZero + 5*second

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/integration/rabbit"
 )
 
 // Each right for itself is told of when it is missing, with the step that failed; the command that the log names mends it, and no more is needed.
@@ -12,19 +14,18 @@ func TestEachRightThatIsMissingIsNamedWithItsRemedy(t *testing.T) {
 	node := broker(t)
 	const own, read = `^tap\.`, `^(tap\.|amq\.rabbitmq\.trace$)`
 	for name, c := range map[string]struct {
-		rights [3]string
+		rights rabbit.Rights
 		doing  string
 	}{
-		"configure":             {[3]string{"^$", own, read}, declaring},
-		"write":                 {[3]string{own, "^$", read}, binding(firehoseExchange)},
-		"read-of-its-queue":     {[3]string{own, own, `^amq\.rabbitmq\.trace$`}, consuming},
-		"read-of-the-firehose":  {[3]string{own, own, own}, binding(firehoseExchange)},
-		"rights-for-other-name": {[3]string{"^other", "^other", read}, declaring},
+		"configure":             {rabbit.Rights{"^$", own, read}, declaring},
+		"write":                 {rabbit.Rights{own, "^$", read}, binding(firehoseExchange)},
+		"read-of-its-queue":     {rabbit.Rights{own, own, `^amq\.rabbitmq\.trace$`}, consuming},
+		"read-of-the-firehose":  {rabbit.Rights{own, own, own}, binding(firehoseExchange)},
+		"rights-for-other-name": {rabbit.Rights{"^other", "^other", read}, declaring},
 	} {
 		t.Run(name, func(t *testing.T) {
-			node.Ctl(t, "add_user", "lacks", "pw-canary")
-			t.Cleanup(func() { node.Ctl(t, "delete_user", "lacks") })
-			node.Ctl(t, append([]string{"set_permissions", "lacks"}, c.rights[:]...)...)
+			node.AddUser(t, "lacks", "pw-canary", "")
+			node.Allow(t, "/", "lacks", c.rights)
 			tap := start(t, &Source{URL: node.URLFor("lacks", "pw-canary")})
 			_, fields := tap.awaitLog(t, "cannot tap the broker")
 			require.Contains(t, fields["error"], c.doing+": ")
@@ -40,9 +41,8 @@ func TestEachRightThatIsMissingIsNamedWithItsRemedy(t *testing.T) {
 // An administrator takes a right away from a tap that runs: at its next connection it is told of like any other.
 func TestARightTakenAwayLaterIsNamedToo(t *testing.T) {
 	node := broker(t)
-	node.Ctl(t, "add_user", "loses", "pw-canary")
-	t.Cleanup(func() { node.Ctl(t, "delete_user", "loses") })
-	node.Ctl(t, "set_permissions", "loses", `^tap\.`, `^tap\.`, `^(tap\.|amq\.rabbitmq\.trace$)`)
+	node.AddUser(t, "loses", "pw-canary", "")
+	node.Allow(t, "/", "loses", rabbit.Tap)
 	tap := start(t, &Source{URL: node.URLFor("loses", "pw-canary")})
 	tap.awaitConnected(t)
 	node.Ctl(t, "clear_permissions", "loses")

@@ -1,7 +1,6 @@
 package amqptap
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	amqp "github.com/rabbitmq/amqp091-go"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -24,7 +24,10 @@ import (
 )
 
 // patience is how long a live test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
+
+// stopsWithin is how long Stop may take where whatever it might wait for takes longer: two seconds, and as much again on a loaded machine.
+const stopsWithin = 4 * time.Second
 
 // collector is a Sink that keeps all.
 type collector struct {
@@ -68,10 +71,13 @@ func start(t testing.TB, s *Source) *tapped {
 	t.Helper()
 	core, logs := observer.New(zapcore.InfoLevel)
 	tap := &tapped{Source: s, logs: logs}
-	s.Reader = cmp.Or(s.Reader, reader)
+	if s.Reader == "" {
+		s.Reader = reader
+		readers.Store(root(t), true)
+	}
 	require.NoError(t, s.Provision(caddy.Context{}))
 	require.NoError(t, s.Validate())
-	s.waits = waits{first: 50 * time.Millisecond, longest: 200 * time.Millisecond, healthy: time.Second}
+	s.waits = waits{first: 50 * time.Millisecond, longest: 200 * time.Millisecond, healthy: time.Second, asking: 500 * time.Millisecond}
 	s.log = func() *zap.Logger { return zap.New(core) }
 	require.NoError(t, s.Start(tap.collector.tracer(t)))
 	t.Cleanup(func() { require.NoError(t, s.Stop()) })
@@ -89,7 +95,7 @@ func (tap *tapped) awaitConnected(t testing.TB) {
 func (tap *tapped) awaitLog(t testing.TB, message string) (string, map[string]any) {
 	t.Helper()
 	var entry observer.LoggedEntry
-	require.Eventually(t, func() bool {
+	logged := func() bool {
 		for _, e := range tap.logs.All() {
 			if strings.Contains(e.Message, message) {
 				entry = e
@@ -97,7 +103,13 @@ func (tap *tapped) awaitLog(t testing.TB, message string) (string, map[string]an
 			}
 		}
 		return false
-	}, patience, 10*time.Millisecond, "no log entry %q", message)
+	}
+	if !assert.Eventually(t, logged, patience, 10*time.Millisecond, "no log entry %q", message) {
+		for _, e := range tap.logs.All() {
+			t.Log(e.Time.Format(time.StampMilli), e.Message, dump(e.ContextMap()))
+		}
+		t.Fatal("status: ", dump(tap.now()))
+	}
 	return entry.Message, entry.ContextMap()
 }
 

@@ -5,6 +5,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -23,22 +25,46 @@ var shared struct {
 // reader is what start gives a Source that names none.
 var reader = "inplace"
 
-// withNode runs the tests with the one reader and, if there were live ones, once more with the other. It ends the
-// broker after the tests and before goroutines are counted.
+// readers holds the names of the tests that started a Source which named none.
+var readers sync.Map
+
+// root is the name of the test that t is a part of.
+func root(t testing.TB) string {
+	name, _, _ := strings.Cut(t.Name(), "/")
+	return name
+}
+
+// withNode runs the tests with the one reader and then, once more with the other, those that took what they were given.
+// It ends the broker after the tests and before goroutines are counted.
 type withNode struct{ m *testing.M }
 
 func (w withNode) Run() int {
 	code := w.m.Run()
-	if code == 0 && shared.node != nil && !given("test.bench") && !given("test.fuzz") {
-		reader = "library"
-		fmt.Println("once more, with the reader", reader)
-		code = w.m.Run()
+	if code == 0 && !given("test.bench") && !given("test.fuzz") {
+		code = w.onceMore()
 	}
 	if shared.node != nil {
-		shared.node.Shutdown()
+		shared.node.Crash() // nobody will read what it would write
 		os.RemoveAll(shared.node.Dir())
 	}
 	return code
+}
+
+func (w withNode) onceMore() int {
+	var names []string
+	readers.Range(func(name, _ any) bool { names = append(names, name.(string)); return true })
+	if len(names) == 0 {
+		return 0
+	}
+	slices.Sort(names)
+	if !given("test.run") { // who asked for some tests gets those
+		if err := flag.Set("test.run", "^("+strings.Join(names, "|")+")$"); err != nil {
+			panic(err)
+		}
+	}
+	reader = "library"
+	fmt.Println("once more, with the reader", reader)
+	return w.m.Run()
 }
 
 func given(name string) bool { return flag.Lookup(name).Value.String() != "" }

@@ -10,9 +10,8 @@ import (
 	"github.com/calltap/calltap/spanbuilder"
 )
 
-// How often the management API is asked who is connected: often while messages of unknown connections come.
+// How often the management API is asked who is connected: more often while messages of unknown connections come, see waits.
 const (
-	namesSoon   = 5 * time.Second
 	namesSeldom = 30 * time.Second
 	namesLimit  = 20 * time.Second // of one round, all its pages
 )
@@ -104,14 +103,14 @@ func (g *guard) renewNames(ctx context.Context) {
 	}
 }
 
-// untilUnknown waits for the time when names should be asked for again, at least namesSoon.
+// untilUnknown waits for the time when names should be asked for again, at least as long as between any two questions.
 func (g *guard) untilUnknown(ctx context.Context) time.Duration {
-	for waited := namesSoon; waited < namesSeldom; waited += namesSoon {
-		if !sleep(ctx, namesSoon) || g.names.unknown.Load() {
+	for waited := g.asking; waited < namesSeldom; waited += g.asking {
+		if !sleep(ctx, g.asking) || g.names.unknown.Load() {
 			return 0
 		}
 	}
-	return namesSoon
+	return g.asking
 }
 
 // sleep reports whether ctx still lasts after d.

@@ -68,7 +68,7 @@ func TestARecordingReplaysToWhatHappened(t *testing.T) {
 			server, c := dial(t, node.URL()), dial(t, node.URL())
 			queue := "q." + strings.ReplaceAll(t.Name(), "/", ".")
 			server.serve(queue)
-			_, stderr, err := recordWith(t, func() { c.call(queue, "recorded", 5) }, node.URL(), "-o", file, "--max-events", "20", "--for", "20s")
+			_, stderr, err := recordWith(t, func() { c.call(queue, "recorded", 5) }, node.URL(), "-o", file, "--max-events", "20", "--for", "2m")
 			require.NoError(t, err, stderr)
 			require.Contains(t, stderr, ": 20 events, ")
 			require.NotContains(t, stderr, "guest:guest")
@@ -103,7 +103,7 @@ func TestSecretsAreInARawRecordingOnly(t *testing.T) {
 		q := c.queue("")
 		out, stderr, err := recordWith(t, func() {
 			c.publish("", q, amqp.Publishing{Body: []byte(`{"method": "m", "password": "hunter-two"}`), Headers: amqp.Table{"token": "hunter-two"}})
-		}, node.URL(), "-o", "-", "--max-events", "1", "--for", "20s", flag)
+		}, node.URL(), "-o", "-", "--max-events", "1", "--for", "2m", flag)
 		require.NoError(t, err, stderr)
 		l, err := decodeLine([]byte(out))
 		require.NoError(t, err)
@@ -115,9 +115,7 @@ func TestSecretsAreInARawRecordingOnly(t *testing.T) {
 
 func TestARecordingOfNothingIsNoFile(t *testing.T) {
 	node := broker(t)
-	node.Ctl(t, "add_vhost", "silent")
-	t.Cleanup(func() { node.Ctl(t, "delete_vhost", "silent") })
-	node.Ctl(t, "set_permissions", "-p", "silent", "guest", ".*", ".*", ".*")
+	node.AddVHost(t, "silent", false)
 	file := filepath.Join(t.TempDir(), "none.jsonl")
 	_, _, err := recordWith(t, func() {}, node.URL()+"silent", "-o", file, "--for", "300ms")
 	require.ErrorContains(t, err, "rabbitmqctl trace_on -p 'silent'")
@@ -136,7 +134,7 @@ func TestMirroredMessagesAreRecordedAsWhatTheyAre(t *testing.T) {
 		"mirror": [{"exchange": "recorded", "keys": ["#"]}]}]}}}`), 0o600))
 	out, stderr, err := recordWith(t, func() {
 		c.publish("recorded", "conductor", amqp.Publishing{ReplyTo: "reply_1", CorrelationId: "c1", Body: []byte(`{"method": "m"}`)})
-	}, "--config", config, "-o", "-", "--max-events", "1", "--for", "20s")
+	}, "--config", config, "-o", "-", "--max-events", "1", "--for", "2m")
 	require.NoError(t, err, stderr)
 	spans, _, err := command(t, out, "-")
 	require.NoError(t, err)

@@ -54,6 +54,7 @@ func typed(t *testing.T, node *rabbit.Node, lines []string) {
 
 // An operator who types what the page says has a tap that works, and one that can do no more than it must.
 func TestTheDocumentedRightsAreAllThatIsNeeded(t *testing.T) {
+	t.Parallel()
 	rights := documentedRights(t)
 	node := rabbit.Start(t, "rabbitmq_management") // the firehose of the shared one is on
 	url := node.URLFor("tap", "PASSWORD")

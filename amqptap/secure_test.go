@@ -12,6 +12,7 @@ import (
 // The broker asks each client for a certificate, and takes its common name for the user: what an operator does who
 // wants no passwords at all.
 func TestLoginByCertificate(t *testing.T) {
+	t.Parallel()
 	node := rabbit.StartSecure(t)
 	node.Ctl(t, "trace_on")
 	url := func(user string) string { return fmt.Sprintf("amqps://%s127.0.0.1:%d/", user, node.TLSPort) }

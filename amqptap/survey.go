@@ -13,10 +13,8 @@ import (
 	"github.com/calltap/calltap/amqptap/management"
 )
 
-const (
-	surveyTime  = 5 * time.Second  // between two questions for alarms, policies and a mirror's exchanges
-	tracingTime = 30 * time.Second // between two rounds through the cluster's nodes
-)
+// tracingTime is between two rounds through the cluster's nodes.
+const tracingTime = 30 * time.Second
 
 // checkManagement is what can be said of the management URL before its placeholders are known.
 func checkManagement(address string) error {
@@ -49,7 +47,7 @@ func (t *tap) newAPI() (*management.Client, error) {
 
 // survey asks the management API until ctx ends.
 func (g *guard) survey(ctx context.Context) {
-	tick := time.NewTicker(surveyTime)
+	tick := time.NewTicker(g.asking)
 	defer tick.Stop()
 	var tracing time.Time // when the next round is due
 	for {

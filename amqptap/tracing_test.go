@@ -2,8 +2,8 @@ package amqptap
 
 import (
 	"net/http"
-	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,6 +32,7 @@ func vhostOf(t testing.TB, node *rabbit.Node) management.VHost {
 }
 
 func TestTheFirehoseOfACluster(t *testing.T) {
+	t.Parallel()
 	a, b := pair(t)
 	t.Run("a node where it is off is told of", func(t *testing.T) {
 		a.Ctl(t, "trace_on")
@@ -44,7 +45,8 @@ func TestTheFirehoseOfACluster(t *testing.T) {
 		require.Equal(t, "off", s.Tracing[b.Name()].State)
 	})
 	t.Run("by trace on it is on, where it was off", func(t *testing.T) {
-		request(t, a, "PUT", "/api/vhosts/%2F", `{"description": "of somebody", "tags": "x,y", "tracing": true}`)
+		somebodys := map[string]any{"description": "of somebody", "tags": "x,y", "tracing": true}
+		require.NoError(t, a.Ask(http.MethodPut, "/api/vhosts/%2F", somebodys, nil))
 		before := vhostOf(t, b)
 		tap := start(t, &Source{URL: a.URL(), Management: a.Management(), Trace: true})
 		s := tap.awaitStatus(t, "on", func(s Status) bool { return s.Tracing[b.Name()].State == "on" })
@@ -72,10 +74,10 @@ func TestTheFirehoseOfACluster(t *testing.T) {
 		tap := start(t, &Source{URL: a.URL(), Management: a.Management(), Trace: true, Watchdog: hasty()})
 		tap.awaitStatus(t, "on", func(s Status) bool { return s.Tracing[b.Name()].ByUs })
 		a.Ctl(t, "set_vm_memory_high_watermark", "0.00001")
-		require.Eventually(t, func() bool { return !vhostOf(t, b).Tracing }, patience, patience/100)
+		require.Eventually(t, func() bool { return !vhostOf(t, b).Tracing }, patience, 100*time.Millisecond)
 		require.True(t, vhostOf(t, a).Tracing, "that one is an operator's")
 		a.Ctl(t, "set_vm_memory_high_watermark", "0.4")
-		require.Eventually(t, func() bool { return vhostOf(t, b).Tracing }, 2*patience, patience/100)
+		require.Eventually(t, func() bool { return vhostOf(t, b).Tracing }, 2*patience, 100*time.Millisecond)
 		tap.seesCalls(t, b.URL(), "calm.b", 3)
 	})
 	t.Run("an operator who switches it off is obeyed", func(t *testing.T) {
@@ -93,14 +95,13 @@ func TestTheFirehoseOfACluster(t *testing.T) {
 		require.Eventually(t, func() bool {
 			tap.nowRunning().recheck()
 			return tap.now().Tracing[b.Name()].ByUs && vhostOf(t, b).Tracing
-		}, 3*patience, patience/20)
+		}, 3*patience, 500*time.Millisecond)
 		require.Zero(t, tap.logs.FilterMessageSnippet("somebody switched").Len())
 	})
 	t.Run("of nodes that may not be asked the messages tell", func(t *testing.T) {
 		b.Ctl(t, "trace_on")
-		a.Ctl(t, "add_user", "tap", "pw")
-		a.Ctl(t, "set_user_tags", "tap", "management")
-		a.Ctl(t, "set_permissions", "tap", `^tap\.`, `^tap\.`, `^(tap\.|amq\.rabbitmq\.trace$)`)
+		a.AddUser(t, "tap", "pw", "management")
+		a.Allow(t, "/", "tap", rabbit.Tap)
 		tap := start(t, &Source{URL: a.URLFor("tap", "pw"), Management: a.Management()})
 		s := tap.awaitStatus(t, "asked", func(s Status) bool { return len(s.Tracing) == 2 })
 		require.Equal(t, "unknown", s.Tracing[b.Name()].State)
@@ -113,16 +114,4 @@ func TestTheFirehoseOfACluster(t *testing.T) {
 func withoutConnections(n NodeTracing) NodeTracing {
 	n.Connections = 0
 	return n
-}
-
-func request(t testing.TB, node *rabbit.Node, method, path, body string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, node.Management()+path, strings.NewReader(body))
-	require.NoError(t, err)
-	req.SetBasicAuth("guest", "guest")
-	resp, err := http.DefaultClient.Do(req)
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-	require.Less(t, resp.StatusCode, 300)
-	http.DefaultClient.CloseIdleConnections()
 }
