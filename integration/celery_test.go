@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/rabbit"
 )
 
 // celeryRig is a worker with a queue of its own, and a tap that sees it.
@@ -20,8 +21,8 @@ type celeryRig struct {
 
 func startCelery(t *testing.T, backend string) *celeryRig {
 	t.Helper()
-	l := theLab(t)
-	r := &celeryRig{Calltap: startTapped(t, l, dialectCaddyfile), url: l.broker.URL(), queue: service(t), backend: backend}
+	l := ownVHost(t, rabbit.Tap)
+	r := &celeryRig{Calltap: startTapped(t, l, dialectCaddyfile), url: l.url(), queue: service(t), backend: backend}
 	serve(t, "celery_tasks.py", "worker", r.url, r.queue, backend)
 	return r
 }
@@ -107,6 +108,7 @@ func TestCeleryTasksAreOneTraceWithWhatTheyCause(t *testing.T) {
 `},
 	} {
 		t.Run(c.shape, func(t *testing.T) {
+			t.Parallel()
 			got := r.send(t, "2", c.shape)
 			require.Equal(t, c.result, got.Result)
 			require.Equal(t, c.exception, got.Exception)
@@ -128,6 +130,7 @@ func TestCeleryTasksAreOneTraceWithWhatTheyCause(t *testing.T) {
 		})
 	}
 	t.Run("group", func(t *testing.T) {
+		t.Parallel()
 		got := r.send(t, "2", "group")
 		require.Equal(t, []any{2.0, 4.0, 6.0}, got.Result)
 		require.Len(t, got.IDs, 3)

@@ -26,7 +26,8 @@ const dialectCaddyfile = `{
 		}
 		rabbitmq {$RABBITMQ} {
 			firehose
-			timeout 3s
+			quiet 2s
+			timeout 10s
 		}
 	}
 }

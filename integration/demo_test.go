@@ -17,6 +17,7 @@ func TestTheDemoWorksAndLeavesNothing(t *testing.T) {
 	theLab(t) // skips where the parts are missing
 	for name, env := range map[string][]string{"python": nil, "go": {"DEMO_APPS=go"}} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			tmp := t.TempDir()
 			cmd := exec.Command("go", "run", "./integration/demo")
 			cmd.Dir = harness.Root()

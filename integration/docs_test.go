@@ -31,6 +31,7 @@ func TestEveryCaddyfileInTheDocsLoads(t *testing.T) {
 	require.Contains(t, texts, "README.md-block-1")
 	for name, text := range texts {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			file := filepath.Join(dir, "Caddyfile")
 			require.NoError(t, os.WriteFile(file, []byte(text), 0o600))

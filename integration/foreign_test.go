@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/rabbit"
 )
 
 var rerecord = flag.Bool("record", false, "record anew what Moleculer and Spring AMQP send; -update makes the goldens of it")
@@ -25,6 +26,7 @@ const foreignCaddyfile = `{
 		store
 		rabbitmq {$RABBITMQ} {
 			firehose
+			quiet 2s
 			dialects {$DIALECTS}
 		}
 	}
@@ -37,20 +39,14 @@ type foreign struct {
 	url string // of the vhost, for the program under watch
 }
 
-func startForeign(t *testing.T, vhost, dialects string) foreign {
+func startForeign(t *testing.T, dialects string) foreign {
 	t.Helper()
-	l := theLab(t)
-	l.broker.Ctl(t, "add_vhost", vhost)
-	l.broker.Ctl(t, "set_permissions", "-p", vhost, "guest", ".*", ".*", ".*")
-	l.broker.Ctl(t, "set_permissions", "-p", vhost, "tap", `^tap\.`, `^tap\.`, `^(tap\.|amq\.rabbitmq\.trace$)`)
-	l.broker.Ctl(t, "trace_on", "-p", vhost)
-	t.Cleanup(func() { l.broker.Ctl(t, "delete_vhost", vhost) })
+	l := ownVHost(t, rabbit.Tap)
 	options := l.options()
-	options["RABBITMQ"] += vhost
 	options["DIALECTS"] = dialects
 	c := start(t, foreignCaddyfile, options)
 	awaitTap(t, c)
-	return foreign{tap: c, url: l.broker.URL() + vhost}
+	return foreign{tap: c, url: l.url()}
 }
 
 // recording records the vhost into a file if the test was asked to, until the returned function is called. The programs' secrets are
@@ -96,7 +92,7 @@ func containsAny(line []byte, words []string) bool {
 func TestMoleculerCallsAndEventsAreOneTree(t *testing.T) {
 	for _, way := range []string{"direct", "balanced"} {
 		t.Run(way, func(t *testing.T) {
-			f := startForeign(t, "moleculer-"+way, "moleculer plain")
+			f := startForeign(t, "moleculer plain")
 			finish := f.recording(t, "testdata/moleculer/"+way+".jsonl", `.INFO"`, `.INFO.`)
 			printed, err := harness.RunMoleculer(t.TempDir(), f.url, way)
 			harness.Need(t, err)
@@ -127,7 +123,7 @@ func TestMoleculerCallsAndEventsAreOneTree(t *testing.T) {
 
 // Spring sends a class with each object, text without a mark, exceptions if it is told to, and waits for replies in four ways.
 func TestSpringCallsArePairedHoweverTheReplyComesBack(t *testing.T) {
-	f := startForeign(t, "spring", "spring direct plain")
+	f := startForeign(t, "spring direct plain")
 	finish := f.recording(t, "testdata/spring/templates.jsonl")
 	printed, err := harness.RunSpring(t.TempDir(), f.url)
 	harness.Need(t, err)

@@ -4,13 +4,15 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/integration/rabbit"
 )
 
 func TestJSONRPCOverRabbitMQ(t *testing.T) {
-	l := theLab(t)
+	l := ownVHost(t, rabbit.Tap)
 	c := startTapped(t, l, dialectCaddyfile)
 	queue := service(t)
-	serve(t, "json_rpc.py", "server", l.broker.URL(), queue)
+	serve(t, "json_rpc.py", "server", l.url(), queue)
 	for _, shape := range []struct {
 		name, method string
 		reply        string // begins so
@@ -29,7 +31,7 @@ func TestJSONRPCOverRabbitMQ(t *testing.T) {
 			if shape.name == "batch" || shape.name == "uncorrelated" {
 				c = startTapped(t, l, dialectCaddyfile)
 			}
-			reply := run(t, "json_rpc.py", "client", l.broker.URL(), queue, shape.name, shape.method)
+			reply := run(t, "json_rpc.py", "client", l.url(), queue, shape.name, shape.method)
 			require.Contains(t, reply+"\n", shape.reply)
 			trace := traceOf(t, c, queue, shape.method, 2)
 			sent, received := onlyOf(t, trace, shape.kinds[0]), onlyOf(t, trace, shape.kinds[1])

@@ -19,6 +19,7 @@ import (
 // lab is what the tests share: parts that take seconds to start and that no test harms.
 type lab struct {
 	broker *rabbit.Node
+	vhost  string // of the broker; "" is the default one
 	zipkin *harness.Zipkin
 	statsd *harness.StatsD
 	nova   *harness.Nova
@@ -38,7 +39,7 @@ var shared struct {
 }
 
 // callTimeout is the API's, in seconds, of calls that may not be answered.
-const callTimeout = 2
+const callTimeout = 4
 
 // tapPassword is the tap's, and a canary: it must never show up in anything that calltap prints.
 const tapPassword = "tap-password-canary"
@@ -68,7 +69,7 @@ func (l *lab) stop() {
 		l.statsd.Kill()
 	}
 	if l.broker != nil {
-		l.broker.Shutdown()
+		l.broker.Crash() // it goes with its folder
 	}
 }
 
@@ -100,7 +101,7 @@ func (l *lab) start(dir string) error {
 	wait.Go(func() { l.zipkin, zipkinErr = harness.StartZipkin(dir) })
 	wait.Go(func() { l.statsd, statsdErr = harness.StartStatsD(dir) })
 	var brokerErr error
-	l.broker, brokerErr = rabbit.Launch(filepath.Join(dir, "rabbit"))
+	l.broker, brokerErr = rabbit.Launch(filepath.Join(dir, "rabbit"), "rabbitmq_management")
 	wait.Wait()
 	if err := errors.Join(brokerErr, zipkinErr, statsdErr); err != nil {
 		return err
@@ -127,12 +128,26 @@ func allowTap(broker *rabbit.Node, vhost string) error {
 	return nil
 }
 
+// ownVHost gives a test a vhost of the shared broker to itself, so that it runs in parallel with others.
+func ownVHost(t *testing.T, rights rabbit.Rights) *lab {
+	t.Helper()
+	t.Parallel()
+	l := *theLab(t)
+	l.vhost = service(t)
+	l.broker.AddVHost(t, l.vhost, rights == rabbit.Tap)
+	l.broker.Allow(t, l.vhost, "tap", rights)
+	return &l
+}
+
+// url is the vhost's, for the programs under watch.
+func (l *lab) url() string { return l.broker.URL() + l.vhost }
+
 // options is what every Caddyfile here may refer to.
 func (l *lab) options() harness.Options {
 	return harness.Options{
 		"ZIPKIN":       fmt.Sprintf("http://127.0.0.1:%d", l.zipkin.Port),
 		"STATSD":       l.statsd.Addr(),
-		"RABBITMQ":     tapURL(l.broker),
+		"RABBITMQ":     tapURL(l.broker) + l.vhost,
 		"API":          fmt.Sprintf("127.0.0.1:%d", l.nova.Port),
 		"TAP_PASSWORD": tapPassword,
 	}

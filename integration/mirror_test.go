@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/rabbit"
 )
 
 // mirrored sees requests only, and needs no firehose.
@@ -15,17 +16,11 @@ var mirrored = strings.Replace(novaCaddyfile, "firehose", "accept_changes\n\t\t\
 
 // In mirror mode the broker shows requests and no deliveries: one span a request, under the HTTP span.
 func TestAMirrorShowsRequestsWithoutTheFirehose(t *testing.T) {
-	l := theLab(t)
-	const vhost = "mirror"
-	l.broker.Ctl(t, "add_vhost", vhost)
-	l.broker.Ctl(t, "set_permissions", "-p", vhost, "guest", ".*", ".*", ".*")
-	l.broker.Ctl(t, "set_permissions", "-p", vhost, "tap", `^tap\.`, `^tap\.`, `^(tap\.|nova$)`)
-	t.Cleanup(func() { l.broker.Ctl(t, "delete_vhost", vhost) })
-	nova, err := harness.StartNova(t.TempDir(), l.broker.URL()+vhost, callTimeout)
+	l := ownVHost(t, rabbit.Rights{`^tap\.`, `^tap\.`, `^(tap\.|nova$)`})
+	nova, err := harness.StartNova(t.TempDir(), l.url(), callTimeout)
 	harness.Need(t, err)
 	t.Cleanup(nova.Stop)
 	options := l.options()
-	options["RABBITMQ"] += vhost
 	options["API"] = fmt.Sprintf("127.0.0.1:%d", nova.Port)
 	c := start(t, mirrored, options)
 	awaitTap(t, c)

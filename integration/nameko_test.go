@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/integration/rabbit"
 )
 
 // startNameko starts the three services of apps/nameko_rpc.py, each a program of its own.
@@ -12,7 +14,7 @@ func startNameko(t *testing.T, l *lab) {
 	t.Helper()
 	var wait sync.WaitGroup
 	for _, name := range []string{"front", "orders", "stock"} {
-		wait.Go(func() { serve(t, "nameko_rpc.py", "serve", l.broker.URL(), name) })
+		wait.Go(func() { serve(t, "nameko_rpc.py", "serve", l.url(), name) })
 	}
 	wait.Wait()
 }
@@ -31,10 +33,10 @@ const namekoTree = `CLIENT nameko-rpc buy
 `
 
 func TestNamekoCallsThroughThreeServicesAreOneTrace(t *testing.T) {
-	l := theLab(t)
+	l := ownVHost(t, rabbit.Tap)
 	c := startTapped(t, l, dialectCaddyfile)
 	startNameko(t, l)
-	require.Equal(t, outcome{Result: map[string]any{"thing": "book", "left": 7.0}}, runForOutcome(t, "nameko_rpc.py", "call", l.broker.URL(), "buy"))
+	require.Equal(t, outcome{Result: map[string]any{"thing": "book", "left": 7.0}}, runForOutcome(t, "nameko_rpc.py", "call", l.url(), "buy"))
 
 	whole := traceOf(t, c, "front", "buy", 11)
 	trace := without(whole, "stock.tell")
@@ -53,7 +55,7 @@ func TestNamekoCallsThroughThreeServicesAreOneTrace(t *testing.T) {
 }
 
 func TestNamekoFailuresAreTheClassThatTheServiceRaised(t *testing.T) {
-	l := theLab(t)
+	l := ownVHost(t, rabbit.Tap)
 	c := startTapped(t, l, dialectCaddyfile)
 	startNameko(t, l)
 	for _, f := range []struct {
@@ -67,7 +69,7 @@ func TestNamekoFailuresAreTheClassThatTheServiceRaised(t *testing.T) {
 			map[string]string{"deep_boom": "RemoteError", "fail": "RemoteError", "lose": "KeyError"}},
 		{"no_such_method", outcome{Exception: "MethodNotFound"}, 2, map[string]string{"no_such_method": "MethodNotFound"}},
 	} {
-		require.Equal(t, f.got, runForOutcome(t, "nameko_rpc.py", "call", l.broker.URL(), f.method))
+		require.Equal(t, f.got, runForOutcome(t, "nameko_rpc.py", "call", l.url(), f.method))
 		trace := traceOf(t, c, "front", f.method, f.spans)
 		for name, class := range f.errors {
 			require.Equal(t, class, find(trace, "CLIENT", name).Tags["error"], name)
@@ -76,6 +78,6 @@ func TestNamekoFailuresAreTheClassThatTheServiceRaised(t *testing.T) {
 	}
 
 	// The tap must not be what makes an unknown service a timeout: see docs/rabbitmq.md about mirrors.
-	require.Equal(t, outcome{Exception: "UnknownService"}, runForOutcome(t, "nameko_rpc.py", "call", l.broker.URL(), "no_such_service"))
+	require.Equal(t, outcome{Exception: "UnknownService"}, runForOutcome(t, "nameko_rpc.py", "call", l.url(), "no_such_service"))
 	require.Equal(t, "unroutable", onlyOf(t, traceOf(t, c, "nameko-rpc", "hello", 1), "CLIENT").Tags["error"])
 }

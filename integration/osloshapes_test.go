@@ -8,10 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/rabbit"
 )
 
 // transportURL is a broker's address as oslo.messaging writes it.
-func transportURL(l *lab) string { return "rabbit" + strings.TrimPrefix(l.broker.URL(), "amqp") }
+func transportURL(l *lab) string { return "rabbit" + strings.TrimPrefix(l.url(), "amqp") }
 
 func startOsloServers(t *testing.T, l *lab, topic string, hosts ...string) []*harness.Process {
 	t.Helper()
@@ -25,7 +26,7 @@ func startOsloServers(t *testing.T, l *lab, topic string, hosts ...string) []*ha
 }
 
 func TestOsloInItsOtherShapes(t *testing.T) {
-	l := theLab(t)
+	l := ownVHost(t, rabbit.Tap)
 	c := startTapped(t, l, dialectCaddyfile)
 	topic := service(t)
 	servers := startOsloServers(t, l, topic, "host1", "host2")

@@ -33,6 +33,7 @@ func TestReplayedCapturesGiveTheirGoldenSpans(t *testing.T) {
 	require.Greater(t, len(captures), 9)
 	for _, capture := range captures {
 		t.Run(strings.TrimSuffix(strings.TrimPrefix(capture, "testdata/"), ".jsonl"), func(t *testing.T) {
+			t.Parallel()
 			got := replay(t, capture)
 			require.NotContains(t, got, "xxxx", "a token left the capture")
 			require.NotContains(t, got, "canary", "an argument or a message left the capture")

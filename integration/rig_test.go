@@ -17,14 +17,17 @@ import (
 )
 
 // patience is how long the tests wait for what takes about a second on an idle machine.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
-// novaCaddyfile is what an operator would write for the API of ../apps. {$SERVICE} is the test's own.
+// novaCaddyfile is what an operator would write for the API of ../apps, but for quiet, for which each cast is waited for, and the
+// timeout: a slow Zipkin would be sent its spans again, and the tests count what it got. {$SERVICE} is the test's own.
 const novaCaddyfile = `{
 	default_bind 127.0.0.1
 	persist_config off
 	calltap {
-		zipkin {$ZIPKIN}/api/v2/spans
+		zipkin {$ZIPKIN}/api/v2/spans {
+			timeout 1m
+		}
 		statsd {$STATSD} {
 			prefix {$PREFIX}
 		}
@@ -43,6 +46,7 @@ const novaCaddyfile = `{
 		}
 		rabbitmq {$RABBITMQ} {
 			firehose
+			quiet 2s
 		}
 	}
 }

@@ -2,7 +2,6 @@ package faults
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -17,14 +16,14 @@ func TestAKilledBroker(t *testing.T) {
 	c := startTap(t, addressOf(node.Port, vhost))
 	awaitBound(t, c)
 	http := startVisitors(t, c)
-	l := startLoad(t, address, "before", Options{Wait: 2 * time.Second})
+	l := startLoad(t, address, "before", Options{})
 	l.await(t, "before", 50)
 
 	l.enter("killed")
 	node.Crash()
 	awaitStatus(t, c, "the tap did not notice", func(s tapStatus) bool { return !s.Connected })
 	node.Boot(t)
-	trace(t, node, vhost)
+	node.SetFirehose(t, vhost, true) // which it forgot
 	awaitBound(t, c)
 
 	l.enter("after")

@@ -33,7 +33,7 @@ func TestACluster(t *testing.T) {
 	}
 	require.Positive(t, statusOf(t, c).Drops, "what was not seen is not estimated")
 
-	trace(t, b, vhost)
+	b.SetFirehose(t, vhost, true)
 	l.enter("both nodes")
 	requireWhole(t, c, l.await(t, "both nodes", 30))
 	lookNow := func(prefetch string) { // a tap with other settings looks at once, not in half a minute
@@ -56,7 +56,7 @@ func TestACluster(t *testing.T) {
 	awaitStatus(t, c, "that the node forgot its firehose went unnoticed", func(s tapStatus) bool {
 		return s.Bound && s.Tracing[a.Name()].State == "on" && s.Tracing[b.Name()].State == "off"
 	})
-	trace(t, b, vhost)
+	b.SetFirehose(t, vhost, true)
 	l.enter("lit again")
 	requireWhole(t, c, l.await(t, "lit again", 30))
 	l.stop()

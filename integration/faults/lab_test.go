@@ -1,8 +1,6 @@
 package faults
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,7 +22,7 @@ import (
 )
 
 // patience is how long the tests wait for what takes some seconds at most on an idle machine.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // long is true of a run that has the time to wait for what takes half a minute or more.
 var long = os.Getenv("CALLTAP_LONG") != ""
@@ -58,7 +56,7 @@ func (w withParts) Run() int {
 		shared.statsd.Kill()
 	}
 	if shared.broker != nil {
-		shared.broker.Shutdown()
+		shared.broker.Crash() // it goes with its folder
 	}
 	return code
 }
@@ -98,51 +96,16 @@ func theBroker(t testing.TB) *rabbit.Node {
 
 // addTap makes the tap's user, who may also ask the management API. Its rights come with a vhost.
 func addTap(node *rabbit.Node) error {
-	return ask(node, "PUT", "/api/users/tap", map[string]any{"password": tapPassword, "tags": "monitoring"}, nil)
+	return node.Ask(http.MethodPut, "/api/users/tap", map[string]any{"password": tapPassword, "tags": "monitoring"}, nil)
 }
 
 // newVHost makes a vhost for this test alone, with its firehose on, where the tap has the rights that docs/rabbitmq.md gives it.
 func newVHost(t testing.TB, node *rabbit.Node) string {
 	t.Helper()
 	name := nameOf(t)
-	path := "/api/vhosts/" + name
-	require.NoError(t, ask(node, "PUT", path, map[string]any{"tracing": true}, nil))
-	t.Cleanup(func() { _ = ask(node, "DELETE", path, nil, nil) }) // of a broker that is down it goes with its folder
-	allow(t, node, name, "guest", ".*", ".*", ".*")
-	allow(t, node, name, "tap", `^tap\.`, `^tap\.`, `^(tap\.|amq\.rabbitmq\.trace$)`)
+	node.AddVHost(t, name, true)
+	node.Allow(t, name, "tap", rabbit.Tap)
 	return name
-}
-
-func allow(t testing.TB, node *rabbit.Node, vhost, user, configure, write, read string) {
-	t.Helper()
-	rights := map[string]any{"configure": configure, "write": write, "read": read}
-	require.NoError(t, ask(node, "PUT", "/api/permissions/"+vhost+"/"+user, rights, nil))
-}
-
-// trace switches a vhost's firehose on again, which a broker forgets at a restart.
-func trace(t testing.TB, node *rabbit.Node, vhost string) {
-	t.Helper()
-	harness.Eventually(t, patience, func() error {
-		return ask(node, "PUT", "/api/vhosts/"+vhost, map[string]any{"tracing": true}, nil)
-	})
-}
-
-// ask asks a node's management API.
-func ask(node *rabbit.Node, method, path string, question, answer any) error {
-	body, err := json.Marshal(question)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequest(method, node.Management()+path, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	req.SetBasicAuth("guest", "guest")
-	text, err := fetch(req)
-	if err == nil && answer != nil {
-		err = json.Unmarshal(text, answer)
-	}
-	return err
 }
 
 // noReuse keeps no connection, so that goleak finds nothing.

@@ -171,6 +171,17 @@ func quantile(times []time.Duration, q float64) float64 {
 	return float64(times[int(q*float64(len(times)-1))].Microseconds()) / 1000
 }
 
+// disturbance is what others on the machine may add to a time that is a millisecond or two. A queue that held up its publishers would
+// add seconds.
+const disturbance = 20.0
+
+// requireNoSlower: half of the confirms came in so many times the time at most in which they do otherwise.
+func requireNoSlower(t testing.TB, what string, times float64, with, without []time.Duration) {
+	t.Helper()
+	ratio(t, "confirms, "+what, 0.5, with, without)
+	require.Less(t, quantile(with, 0.5), times*quantile(without, 0.5)+disturbance, what)
+}
+
 // ratio of two phases' quantiles, which it also logs.
 func ratio(t testing.TB, what string, q float64, with, without []time.Duration) float64 {
 	t.Helper()

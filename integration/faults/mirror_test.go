@@ -6,6 +6,8 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/integration/rabbit"
 )
 
 // A mirror is the one mode that can change what programs see. Without consent it does not; with it, what the page warns of comes true
@@ -14,8 +16,8 @@ func TestAMirrorAndWhatProgramsSee(t *testing.T) {
 	t.Parallel()
 	node := theBroker(t)
 	vhost := newVHost(t, node)
-	require.NoError(t, ask(node, "PUT", "/api/vhosts/"+vhost, map[string]any{"tracing": false}, nil))
-	allow(t, node, vhost, "tap", `^tap\.`, `^tap\.`, `^(tap\.|nova$)`)
+	node.SetFirehose(t, vhost, false)
+	node.Allow(t, vhost, "tap", rabbit.Rights{`^tap\.`, `^tap\.`, `^(tap\.|nova$)`})
 	address := node.URL() + vhost
 	serve(t, address)
 	program := dial(t, address)
@@ -61,7 +63,7 @@ func TestAMirrorAndWhatProgramsSee(t *testing.T) {
 			require.Len(t, spans, 1, "a mirror shows the request of a call: %+v", spans)
 			require.Empty(t, spans[0].Tags["error"])
 		}
-		require.Less(t, ratio(t, "confirms, "+phase+" ÷ no tap", 0.5, confirms(l.of(phase)), confirms(l.of("no tap"))), 4.0)
+		requireNoSlower(t, phase+" ÷ no tap", 4, confirms(l.of(phase)), confirms(l.of("no tap")))
 	}
 
 	c.Kill()

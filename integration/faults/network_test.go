@@ -25,7 +25,7 @@ func networkFails(t *testing.T, reader string) {
 	address := node.URL() + vhost
 	serve(t, address)
 	p := newProxy(t, node.Port)
-	c := startTap(t, addressOf(p.Port(), vhost), "reader "+reader, "heartbeat 1s", "prefetch 100", "max_length 1000",
+	c := startTap(t, addressOf(p.Port(), vhost), "reader "+reader, "heartbeat 2s", "prefetch 100", "max_length 1000",
 		"watchdog {", "lag 1s", "for 1s", "pause 1s", "}")
 	awaitBound(t, c)
 	requireWhole(t, c, []outcome{dial(t, address).call("warm", topic)})
@@ -68,7 +68,7 @@ func networkFails(t *testing.T, reader string) {
 	http.requireServed(t, c)
 	undisturbed := l.of("undisturbed")
 	for _, phase := range []string{"half-open", "trickle"} {
-		require.Less(t, ratio(t, phase+", confirms", 0.5, confirms(l.of(phase)), confirms(undisturbed)), 5.0)
+		requireNoSlower(t, phase, 5, confirms(l.of(phase)), confirms(undisturbed))
 	}
 	s = statusOf(t, c)
 	require.LessOrEqual(t, s.Failures, 10, "the tap reconnects without pause")
