@@ -143,7 +143,7 @@ func (q *request) writeHeaders(header http.Header, named bool) {
 
 	if contexts.Injects(spanbuilder.FormatB3) {
 		from := len(text)
-		text = spanbuilder.AppendB3(text, q.server)
+		text = spanbuilder.AppendB3Beside(text, q.traceparent[0], q.server)
 		q.b3[0] = asString(text[from:])
 		header["B3"] = q.b3[:]
 	}
