@@ -105,8 +105,9 @@ func TestStreamOutlivesItsConfiguration(t *testing.T) {
 	_, err = conn.Read(buf)
 	require.NoError(t, err)
 
-	load(t, site(young, port, "", "calltap\n do"))
-	get(t, fmt.Sprintf("http://127.0.0.1:%d/created", port))
+	newPort := freePort(t) // at the old one plain Caddy may still cut a connection
+	load(t, site(young, newPort, "", "calltap\n do"))
+	get(t, fmt.Sprintf("http://127.0.0.1:%d/created", newPort))
 	young.wait(t, "/created", 1)
 	require.Empty(t, old.all())
 	fmt.Fprint(conn, "bye\n")
