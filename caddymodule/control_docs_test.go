@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -51,6 +52,8 @@ func (c *controlled) send(port int, method, path string, header ...string) strin
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(c.t, err)
 	require.NoError(c.t, resp.Body.Close())
+	// The client may have its answer before the span is given away.
+	require.Eventually(c.t, func() bool { return running.newest().state.requests.n.Load() == 0 }, patience, time.Millisecond)
 	var said []string
 	if len(c.zipkin.recorded(c.t, path)) == 1 {
 		said = append(said, "recorded")

@@ -4,7 +4,9 @@ import (
 	"context"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/caddyserver/caddy/v2"
@@ -68,10 +70,24 @@ func (q *request) postpone(r *http.Request, err error) (postponing bool) {
 	vars, live := q.vars, *r
 	p := &postponed{q: *q, r: &live, err: err, repl: repl, own: q.siteTags(nil, r, errorStatus(err))}
 	p.q.postponed = p
+	if q.showsUUID() { // Caddy puts it among the variables when it is first asked for: not on another goroutine than theirs
+		repl.Get(requestUUID)
+	}
 	p.q.vars = maps.Clone(vars)
 	vars[postponedVar] = p
 	p.stop = context.AfterFunc(ctx, p.over)
 	return true
+}
+
+// requestUUID is Caddy's placeholder of a random id of each request.
+const requestUUID = "http.request.uuid"
+
+// showsUUID reports whether a tag of q may read it.
+func (q *request) showsUUID() bool {
+	shows := func(h *Handler) bool {
+		return slices.ContainsFunc(h.tags, func(t ownTag) bool { return strings.Contains(t.value, requestUUID) })
+	}
+	return shows(q.handler) || q.amended != nil && slices.ContainsFunc(q.amended.shows, shows)
 }
 
 // over is called on a goroutine of its own when the request is over; or when its client has left, while error routes may still
