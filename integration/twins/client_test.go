@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/quic-go/quic-go/http3"
 )
@@ -21,6 +22,7 @@ import (
 type clients struct {
 	h1, h2, h2c *http.Transport
 	h3          *http3.Transport
+	tunnels     *http.Transport // of extended CONNECT over HTTP/2, see tunnel
 }
 
 func newClients(stage *stage) *clients {
@@ -35,8 +37,11 @@ func newClients(stage *stage) *clients {
 		h2:  of(func(p *http.Protocols) { p.SetHTTP2(true) }),
 		h2c: of(func(p *http.Protocols) { p.SetUnencryptedHTTP2(true) }),
 		h3:  &http3.Transport{TLSClientConfig: config(), DisableCompression: true},
+
+		tunnels: of(func(p *http.Protocols) { p.SetHTTP2(true) }),
 	}
-	c.h1.DisableKeepAlives = true // on a connection that was used before, the transport tries again by itself
+	c.tunnels.CloseIdleConnections() // which sets it up
+	c.h1.DisableKeepAlives = true    // on a connection that was used before, the transport tries again by itself
 	return c
 }
 
@@ -44,6 +49,7 @@ func (c *clients) close() {
 	c.h1.CloseIdleConnections()
 	c.h2.CloseIdleConnections()
 	c.h2c.CloseIdleConnections()
+	c.tunnels.CloseIdleConnections()
 	c.h3.Close()
 }
 
@@ -61,10 +67,16 @@ func (c *clients) send(x *exchange, to *site) string {
 	case "h3":
 		transport = c.h3
 	}
+	if x.shape.tunnel != "" && x.shape.proto == "h2" {
+		transport = roundTripper(c.tunnel)
+	}
 	text := ""
 	for range 5 {
-		// A server that closes an HTTP/2 connection, as for "Connection: close", takes along streams that it has not looked at.
-		if text = attempt(x, transport, base); text != failed || x.begun() || x.shape.quirk != politely {
+		// A server that closes an HTTP/2 connection, as for "Connection: close", takes along streams that it has not looked at. What
+		// was waited for in vain is another thing.
+		began := time.Now()
+		text = attempt(x, transport, base)
+		if text != failed || x.begun() || x.shape.quirk != politely || time.Since(began) > patience/2 {
 			break
 		}
 	}
@@ -72,10 +84,28 @@ func (c *clients) send(x *exchange, to *site) string {
 	return text
 }
 
+// roundTripper is a function that is an http.RoundTripper.
+type roundTripper func(*http.Request) (*http.Response, error)
+
+// RoundTrip implements http.RoundTripper.
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// tunnel sends an extended CONNECT over HTTP/2, on a connection of its own. http.Transport itself refuses the name :protocol; the one for
+// HTTP/2 that it hands its connections to does not.
+func (c *clients) tunnel(r *http.Request) (*http.Response, error) {
+	config := c.tunnels.TLSClientConfig.Clone()
+	config.NextProtos = []string{"h2"}
+	conn, err := (&tls.Dialer{Config: config}).DialContext(r.Context(), "tcp", r.URL.Host)
+	if err != nil {
+		return nil, err
+	}
+	return c.tunnels.TLSNextProto["h2"](r.URL.Host, conn.(*tls.Conn)).RoundTrip(r)
+}
+
 func attempt(x *exchange, transport http.RoundTripper, base string) string {
 	ctx, leave := context.WithTimeout(context.Background(), 2*patience)
 	defer leave()
-	got := new(got)
+	got := &got{of: x.shape}
 	req, err := newRequest(got.watch(ctx), x, base)
 	if err != nil {
 		return "no request: " + strings.ReplaceAll(err.Error(), base, "")
@@ -103,19 +133,33 @@ const failed = "failed"
 
 func newRequest(ctx context.Context, x *exchange, base string) (*http.Request, error) {
 	s := x.shape
-	u, err := url.Parse(base + s.target)
+	target := s.target
+	if s.authority() {
+		target = ""
+	}
+	u, err := url.Parse(base + target)
 	if err != nil {
 		return nil, err
 	}
 	req := (&http.Request{Method: s.method, URL: u, Host: "localhost", Header: http.Header{tokenHeader: {x.token}}}).WithContext(ctx)
+	if s.authority() {
+		req.Host = s.target
+	}
 	for _, h := range s.header {
 		name := textproto.CanonicalMIMEHeaderKey(h[0])
 		req.Header[name] = append(req.Header[name], strings.Trim(h[1], " \t"))
 	}
+	switch {
+	case s.tunnel == "":
+	case s.proto == "h3":
+		req.Proto = s.tunnel // as quic-go wants it
+	default:
+		req.Header[":protocol"] = []string{s.tunnel} // as net/http does
+	}
 	if s.body.pieces == nil {
 		return req, nil
 	}
-	req.Body = io.NopCloser(&pieces{x: x, rest: slices.Clone(s.body.pieces)})
+	req.Body = io.NopCloser(&pieces{ctx: ctx, x: x, rest: slices.Clone(s.body.pieces)})
 	req.ContentLength = int64(len(s.body.text()))
 	if s.body.chunked {
 		req.ContentLength = -1
@@ -135,18 +179,25 @@ func newRequest(ctx context.Context, x *exchange, base string) (*http.Request, e
 	return req, nil
 }
 
-// pieces is a request's body. A slow one gives a piece when the one before was read at the other end.
+// pieces is a request's body. A slow one gives a piece when the one before was read at the other end, one that takes turns when it
+// was answered.
 type pieces struct {
+	ctx  context.Context
 	x    *exchange
 	rest []string
 	sent int
+	all  int // pieces that were sent
 }
 
 func (p *pieces) Read(b []byte) (int, error) {
 	for len(p.rest) > 0 && p.rest[0] == "" {
 		p.rest = p.rest[1:]
 	}
-	if len(p.rest) == 0 {
+	if len(p.rest) == 0 && p.x.shape.quirk == leavesHalf {
+		<-p.ctx.Done() // who leaves does not say so before
+		return 0, p.ctx.Err()
+	}
+	if len(p.rest) == 0 || p.x.shape.body.turns && !p.x.waitTurn(p.all) {
 		return 0, io.EOF
 	}
 	if p.x.shape.body.slow && !p.x.waitRead(p.sent) {
@@ -155,6 +206,9 @@ func (p *pieces) Read(b []byte) (int, error) {
 	n := copy(b, p.rest[0])
 	p.rest[0] = p.rest[0][n:]
 	p.sent += n
+	if p.rest[0] == "" {
+		p.all++
+	}
 	return n, nil
 }
 
@@ -179,6 +233,7 @@ func receive(x *exchange, body io.Reader, leave func()) (all []byte, err error) 
 
 // got is what a client learns beside the response itself.
 type got struct {
+	of     *shape
 	mu     sync.Mutex
 	before []string // informational responses
 }
@@ -186,6 +241,9 @@ type got struct {
 func (g *got) watch(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		Got1xxResponse: func(code int, header textproto.MIMEHeader) error {
+			if code == http.StatusContinue && !g.of.direct() {
+				return nil // Caddy's own, the upstream's that it passes on, or both: a race in plain Caddy too
+			}
 			g.mu.Lock()
 			defer g.mu.Unlock()
 			g.before = append(g.before, fmt.Sprintf("before: %d\n%s", code, headerText(http.Header(header), changing)))

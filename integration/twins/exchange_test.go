@@ -28,7 +28,7 @@ type exchange struct {
 	read     int           // what the script has read of the request's body
 	entered  int           // how often the script was begun
 	open     int           // of these, how many have not ended
-	seen     []string
+	seen     []string      // of each script, in the order in which they began
 	raw      []http.Header // the headers that the script saw
 }
 
@@ -104,6 +104,15 @@ func (x *exchange) waitRead(n int) (more bool) {
 	return more
 }
 
+// waitTurn waits until n lines were answered, and reports whether there is somebody to answer more.
+func (x *exchange) waitTurn(n int) (more bool) {
+	x.until(func() bool {
+		more = !x.answered
+		return x.answered || bytes.Count(x.got, []byte("echo ")) >= n
+	})
+	return more
+}
+
 func (x *exchange) done() { x.change(func() { x.answered = true }) }
 
 // headers are those that the scripts saw.
@@ -122,7 +131,7 @@ func (x *exchange) end() string {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	seen := x.seen
-	if x.shape.quirk != pipelines {
+	if x.shape.quirk != pipelines && !x.shape.repeats() {
 		seen = slices.Compact(seen) // a proxy's transport asks again when a connection that it had kept breaks
 	}
 	return strings.Join(seen, "\n---\n")

@@ -26,17 +26,27 @@ func generate(seed uint64, n int) *shape {
 	g.headers()
 	g.request()
 	g.plan()
-	g.target = g.path()
+	if g.target == "" {
+		g.target = g.path()
+	}
+	if g.proto == "h2" || g.proto == "h2c" {
+		for i := range g.header {
+			g.header[i][1] = g.header[i][1][:min(len(g.header[i][1]), longest)]
+		}
+	}
 	s := g.shape
 	return &s
 }
+
+// longest is a bit less than what Caddy takes as the value of a header over HTTP/2. A longer one ends the connection, a second later.
+const longest = 15_000
 
 // one is true once in n times.
 func (g *generator) one(n int) bool { return g.IntN(n) == 0 }
 
 func pick[T any](g *generator, from ...T) T { return from[g.IntN(len(from))] }
 
-var routes = []string{"do", "do", "do", "encode", "errors", "proxy", "proxy", "stream", "stream", "h2up", "buffered", "retry", "dead", "files", "rewritten", "nowhere"}
+var routes = []string{"do", "do", "do", "encode", "errors", "proxy", "proxy", "stream", "stream", "h2up", "buffered", "retry", "again", "dead", "files", "rewritten", "nowhere"}
 
 var methods = []string{"GET", "GET", "GET", "GET", "POST", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "HEAD", "TRACE",
 	"PROPFIND", "M-SEARCH", "get", "X", "VERY-LONG-METHOD-OF-NOBODY"}
@@ -46,7 +56,7 @@ func (g *generator) path() string {
 	if g.route == "files" {
 		return "/files/" + pick(g, "file.txt", "file.txt", "big.bin", "empty", "none.txt", "", "../file.txt", "sub", "file%2etxt", "FILE.TXT") + g.query()
 	}
-	if g.shape.gated() || g.quirk != politely || g.body.slow {
+	if g.shape.gated() || g.quirk != politely || g.body.slow || g.body.turns {
 		return "/" + g.route + "/servers/17/action" + g.query() // the script must be reached, as both sides wait for each other
 	}
 	var b strings.Builder

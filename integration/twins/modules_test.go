@@ -7,13 +7,16 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 )
 
 func init() {
 	caddy.RegisterModule(script{})
 	caddy.RegisterModule(sabotage{})
+	caddy.RegisterModule(turns{})
 	httpcaddyfile.RegisterHandlerDirective("script", func(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 		return script{}, nil
 	})
@@ -34,6 +37,21 @@ func (script) CaddyModule() caddy.ModuleInfo {
 
 func (script) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	return run(w, r, true)
+}
+
+// turns is a policy of reverse_proxy: one upstream after the other, from the first, for each request.
+type turns struct{}
+
+func (turns) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.reverse_proxy.selection_policies.turns", New: func() caddy.Module { return new(turns) }}
+}
+
+func (turns) UnmarshalCaddyfile(*caddyfile.Dispenser) error { return nil }
+
+func (turns) Select(pool reverseproxy.UpstreamPool, r *http.Request, _ http.ResponseWriter) *reverseproxy.Upstream {
+	n, _ := caddyhttp.GetVar(r.Context(), "turns").(int)
+	caddyhttp.SetVar(r.Context(), "turns", n+1)
+	return pool[n%len(pool)]
 }
 
 // upstream plays scripts behind reverse_proxy.
@@ -77,6 +95,17 @@ func (w firstStatus) WriteHeader(code int) {
 }
 
 func (lateFlush) FlushError() error { return nil }
+
+// readsAhead is a body that fills what it is given to read into.
+type readsAhead struct{ io.ReadCloser }
+
+func (r *readsAhead) Read(p []byte) (int, error) {
+	n, err := io.ReadFull(r.ReadCloser, p)
+	if err == io.ErrUnexpectedEOF {
+		err = io.EOF
+	}
+	return n, err
+}
 
 // sabotages are the faults by name.
 var sabotages = map[string]func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error{
@@ -146,6 +175,31 @@ var sabotages = map[string]func(w http.ResponseWriter, r *http.Request, next cad
 	},
 	"a client that left forgotten": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 		return next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
+	},
+	"a CONNECT with a path": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		if r.URL.Path == "" {
+			r.URL.Path = "/"
+		}
+		return next.ServeHTTP(w, r)
+	},
+	"the protocol of a tunnel lost": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		r.Header.Del(":protocol") // HTTP/2
+		if r.ProtoMajor == 3 {
+			r.Proto = "HTTP/3.0"
+		}
+		return next.ServeHTTP(w, r)
+	},
+	"a tunnel that hides": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		if r.Method == http.MethodConnect {
+			w = hides{w}
+		}
+		return next.ServeHTTP(w, r)
+	},
+	"a tunnel read ahead": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+		if r.Method == http.MethodConnect {
+			r.Body = &readsAhead{ReadCloser: r.Body}
+		}
+		return next.ServeHTTP(w, r)
 	},
 	"a status sent too early": func(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 		w.WriteHeader(http.StatusOK)

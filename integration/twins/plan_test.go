@@ -36,7 +36,7 @@ func (g *generator) plan() {
 	if g.one(20) {
 		g.do(step{do: "push"})
 	}
-	plans := []func(){g.answer, g.answer, g.answer, g.answer, g.echoes, g.files, g.fails, g.breaks, g.streams, g.leaves, g.slow, g.twice, g.upgrade}
+	plans := []func(){g.answer, g.answer, g.answer, g.answer, g.echoes, g.files, g.fails, g.breaks, g.streams, g.leaves, g.slow, g.twice, g.upgrade, g.again, g.connect, g.websocket, g.websocket}
 	pick(g, plans...)()
 }
 
@@ -252,6 +252,24 @@ func (g *generator) upgrade() {
 	}
 	g.method, g.minor, g.body, g.quirk = "GET", 1, body{}, upgrades
 	g.route = pick(g, "do", "proxy", "stream")
-	g.header = append(g.header, [2]string{"Connection", "Upgrade"}, [2]string{"Upgrade", "twin"})
-	g.do(step{do: "hijack", n: 1, text: "HTTP/1.1 101 Switching Protocols|Connection: Upgrade|Upgrade: twin|X-Up: 1||"})
+	token := pick(g, "twin", "websocket")
+	g.header = append(g.header, [2]string{"Connection", "Upgrade"}, [2]string{"Upgrade", token})
+	if g.one(3) {
+		g.quirk = leavesHalf
+		g.do(step{do: "hijack", n: 1, text: switching(token) + "[half]"})
+		return
+	}
+	g.do(step{do: "hijack", n: 1, text: switching(token)})
+}
+
+// again is an upstream that turns the first attempts away, by an answer or without one.
+func (g *generator) again() {
+	if g.one(3) {
+		g.route, g.body = "retry", body{}
+		g.do(step{do: "break", n: 1})
+	} else {
+		g.route, g.body.expect = "again", false
+		g.do(step{do: "refuse", n: 1 + g.IntN(4), text: pick(g, "", "later", filler("much later", 50_000))})
+	}
+	g.answer()
 }

@@ -88,7 +88,7 @@ func rawHead(s *shape, token string) string {
 	switch {
 	case s.quirk == pipelines:
 		b.WriteString("Keep: alive\r\n")
-	case s.quirk != upgrades && s.minor == 1:
+	case !s.switches() && s.quirk != upgrades && s.minor == 1:
 		b.WriteString("Connection: close\r\n")
 	}
 	switch {

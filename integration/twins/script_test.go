@@ -33,17 +33,23 @@ func run(w http.ResponseWriter, r *http.Request, inCaddy bool) (err error) {
 		return nil
 	}
 	p := &play{w: w, r: r, x: x, rc: http.NewResponseController(w), inCaddy: inCaddy}
-	x.change(func() { x.entered++; x.open++; x.raw = append(x.raw, r.Header.Clone()) })
+	x.change(func() {
+		x.entered++
+		x.open++
+		x.raw = append(x.raw, r.Header.Clone())
+		x.seen = append(x.seen, "")
+		p.attempt = x.entered
+	})
 	p.seen = append(p.seen, requestText(r))
 	defer func() {
 		p.closing()
-		x.change(func() { x.open--; x.seen = append(x.seen, strings.Join(p.seen, "\n")) })
+		x.change(func() { x.open--; x.seen[p.attempt-1] = strings.Join(p.seen, "\n") })
 	}()
 	for _, s := range x.shape.script {
 		if err := p.step(s); err != nil {
 			return err
 		}
-		if p.hijacked {
+		if p.over {
 			break
 		}
 	}
@@ -51,14 +57,15 @@ func run(w http.ResponseWriter, r *http.Request, inCaddy bool) (err error) {
 }
 
 type play struct {
-	w        http.ResponseWriter
-	r        *http.Request
-	x        *exchange
-	rc       *http.ResponseController
-	inCaddy  bool
-	hijacked bool
-	sum      []byte
-	seen     []string
+	w       http.ResponseWriter
+	r       *http.Request
+	x       *exchange
+	rc      *http.ResponseController
+	inCaddy bool
+	attempt int  // how often the script was begun by now
+	over    bool // what comes in the script is not for this attempt, or the connection has been taken over
+	sum     []byte
+	seen    []string
 }
 
 func (p *play) say(format string, args ...any) { p.seen = append(p.seen, fmt.Sprintf(format, args...)) }
@@ -99,6 +106,17 @@ func (p *play) step(s step) error {
 		p.echo()
 	case "gone":
 		p.gone()
+	case "refuse":
+		if p.attempt <= s.n {
+			p.over = true
+			p.w.Header().Set("X-Refused", "yes")
+			p.w.WriteHeader(http.StatusServiceUnavailable)
+			p.wrote(p.w.Write([]byte(s.text)))
+		}
+	case "break":
+		if p.attempt <= s.n {
+			panic(http.ErrAbortHandler)
+		}
 	default:
 		return p.end(s)
 	}
@@ -200,14 +218,14 @@ func (p *play) hijack(s step) {
 		p.w.WriteHeader(http.StatusNotImplemented)
 		return
 	}
-	p.hijacked = true
+	p.over = true
 	defer conn.Close()
 	buf.WriteString(strings.ReplaceAll(s.text, "|", "\r\n"))
 	buf.Flush()
 	for s.n > 0 {
 		line, err := buf.ReadString('\n')
 		if err != nil || line == "bye\n" {
-			p.say("the connection ended %s %q", classOf(err), line)
+			p.say("the connection ended %v %q", p.x.shape.quirk == leavesHalf || err == nil, line) // who leaves resets it, or closes it
 			return
 		}
 		buf.WriteString("echo " + line)

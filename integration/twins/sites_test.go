@@ -1,6 +1,7 @@
 package twins
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -9,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -28,8 +30,10 @@ import (
 type site struct {
 	name       string
 	directives string   // in front of the routes
+	transport  string   // of all proxies, by default http
 	plain, tls int      // ports
 	adds       []string // request headers that it changes beyond headersOfOurs
+	own        bool     // each attempt to reach an upstream has trace headers of its own
 	leaves     bool     // the request goes on as it came
 	tells      string   // a response header that it adds
 	logs       bool     // there is an access log, which wraps responses too
@@ -58,30 +62,51 @@ const routesOfSites = `
 		script
 	}
 	handle /proxy/* {
-		reverse_proxy UPSTREAM
+		reverse_proxy UPSTREAM {
+			transport TRANSPORT
+		}
 	}
 	handle /stream/* {
 		reverse_proxy UPSTREAM {
 			flush_interval -1
+			transport TRANSPORT
 		}
 	}
 	handle /h2up/* {
-		reverse_proxy h2c://UPSTREAM
+		reverse_proxy h2c://UPSTREAM {
+			transport TRANSPORT
+		}
 	}
 	handle /buffered/* {
 		reverse_proxy UPSTREAM {
 			request_buffers 4KiB
 			response_buffers 4KiB
+			transport TRANSPORT
 		}
 	}
 	handle /retry/* {
 		reverse_proxy DEAD UPSTREAM {
-			lb_policy first
-			lb_retries 2
+			lb_policy turns
+			lb_retries 3
+			transport TRANSPORT {
+				keepalive off # on a connection that was used before, the transport tries again by itself
+			}
+		}
+	}
+	handle /again/* {
+		reverse_proxy UPSTREAM {
+			lb_retries 3
+			lb_retry_match "{rp.status_code} == 503"
+			request_buffers 128KiB
+			transport TRANSPORT {
+				keepalive off
+			}
 		}
 	}
 	handle /dead/* {
-		reverse_proxy DEAD
+		reverse_proxy DEAD {
+			transport TRANSPORT
+		}
 	}
 	handle_path /files/* {
 		root FILES
@@ -91,6 +116,30 @@ const routesOfSites = `
 	handle_path /rewritten/* {
 		rewrite /do{path}?{query}&rewritten=yes
 		script
+	}
+	# A CONNECT to an authority has no path; a header says where it goes.
+	@to_do header X-Route do
+	handle @to_do {
+		script
+	}
+	@to_proxy header X-Route proxy
+	handle @to_proxy {
+		reverse_proxy UPSTREAM {
+			transport TRANSPORT
+		}
+	}
+	@to_stream header X-Route stream
+	handle @to_stream {
+		reverse_proxy UPSTREAM {
+			flush_interval -1
+			transport TRANSPORT
+		}
+	}
+	@to_h2up header X-Route h2up
+	handle @to_h2up {
+		reverse_proxy h2c://UPSTREAM {
+			transport TRANSPORT
+		}
 	}
 	handle {
 		respond "there is nothing at {http.request.orig_uri.path}" 404
@@ -143,6 +192,7 @@ func open(t *testing.T, option string, sites []*site) *stage {
 	`, option)
 	for _, s := range sites {
 		s.plain, s.tls = freePort(t), freePort(t)
+		routes := strings.ReplaceAll(routes, "TRANSPORT", cmp.Or(s.transport, "http"))
 		fmt.Fprintf(&config, "http://:%d {\n%s\n%s\n}\n", s.plain, s.directives, routes)
 		fmt.Fprintf(&config, "https://:%d {\ntls %s %s\n%s\n%s\n}\n", s.tls, cert, key, s.directives, routes)
 	}
@@ -176,17 +226,21 @@ func certificate(t *testing.T, dir string) (cert, key string, pool *x509.CertPoo
 	return cert, key, pool
 }
 
-// freePort gives no port twice.
+// freePort gives no port twice, and none that the system gives to a connection that goes out.
 func freePort(t *testing.T) int {
-	for {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		require.NoError(t, err)
-		port := l.Addr().(*net.TCPAddr).Port
+	for range 1000 {
+		port := 10_000 + mathrand.IntN(20_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
 		l.Close()
 		if _, twice := given.LoadOrStore(port, true); !twice {
 			return port
 		}
 	}
+	require.FailNow(t, "there is no free port")
+	return 0
 }
 
 var given sync.Map // ports

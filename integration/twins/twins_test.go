@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,7 +28,14 @@ import (
 
 var silent = log.New(io.Discard, "", 0)
 
+// Go's HTTP/2 offers WebSockets (RFC 8441) if this stands in the environment when the program begins.
+const offersTunnels = "http2xconnect=1"
+
 func TestMain(m *testing.M) {
+	if debug := os.Getenv("GODEBUG"); !strings.Contains(debug, offersTunnels) {
+		os.Setenv("GODEBUG", strings.TrimPrefix(debug+","+offersTunnels, ","))
+		panic(syscall.Exec(os.Args[0], os.Args, os.Environ()))
+	}
 	dir, err := os.MkdirTemp("", "calltap-twins")
 	if err != nil {
 		panic(err)
@@ -89,6 +97,15 @@ func variants() []*site {
 			response_header X-Trace-Id
 		}`},
 		{name: "upstream spans", directives: "calltap {\nupstream_spans\n}"},
+		{name: "upstream spans with headers of their own", transport: "calltap", own: true, directives: "calltap {\nupstream_spans own\n}"},
+		{name: "the same in all forms", transport: "calltap", own: true, logs: true, directives: `log {
+			output discard
+		}
+		calltap {
+			upstream_spans own
+			inject w3c b3 b3_multi
+		}`},
+		{name: "upstream spans through the transport", transport: "calltap", directives: "calltap {\nupstream_spans\n}"},
 		{name: "sampled by share and rate, the rest kept late", unrecorded: true, directives: `calltap {
 			sample 0.5
 			sample rate 50/s burst 5
@@ -111,7 +128,7 @@ func variants() []*site {
 
 // How many shapes are sent, and from which seed.
 func howMany(t *testing.T) (n int, seed uint64) {
-	n, seed = 2400, 1
+	n, seed = 2600, 1
 	for name, set := range map[string]func(uint64){"TWINS": func(v uint64) { n = int(v) }, "TWINS_SEED": func(v uint64) { seed = v }} {
 		if text := os.Getenv(name); text != "" {
 			v, err := strconv.ParseUint(text, 10, 64)
@@ -168,6 +185,12 @@ func TestADifferenceIsFound(t *testing.T) {
 	for how := range sabotages {
 		sites = append(sites, &site{name: how, directives: fmt.Sprintf("sabotage %q", how), leaves: true})
 	}
+	for how := range transportFaults {
+		sites = append(sites, &site{name: how, transport: fmt.Sprintf("sabotage %q", how), leaves: true})
+	}
+	sites = append(sites,
+		&site{name: "attempts that share their parent", transport: "calltap", directives: "calltap {\nupstream_spans on\n}", own: true},
+		&site{name: "attempts with a parent each where nobody asked", transport: "calltap", directives: "calltap {\nupstream_spans own\n}"})
 	defer func(d time.Duration) { patience = d }(patience)
 	patience = time.Second // what is waited for here does not come
 	stage := open(t, "store", sites)
@@ -239,8 +262,8 @@ func drive(t *testing.T, stage *stage, seed uint64, from, n int, pair func(*shap
 				if reached && !traced.unrecorded && recorded != nil && !unsampled(s) {
 					recorded.Add(1)
 				}
-				if difference != "" && recorded != nil {
-					// A wrapper's fault is there each time; a moment at which the machine stood still is not.
+				if difference != "" {
+					// A fault is there each time; a moment at which the machine stood still is not.
 					if again, _ := compare(clients, s, plain, traced); again == "" {
 						t.Logf("once, and not again: %s", difference)
 						difference = ""
@@ -248,7 +271,7 @@ func drive(t *testing.T, stage *stage, seed uint64, from, n int, pair func(*shap
 				}
 				o.mu.Lock()
 				o.sent++
-				o.kinds[s.proto]++
+				o.kinds[s.kind()]++
 				if difference != "" {
 					o.differences = append(o.differences, difference)
 				}
@@ -276,6 +299,9 @@ func compare(clients *clients, s *shape, plain, traced *site) (difference string
 		hidden := append(slices.Clone(headersOfOurs), traced.adds...)
 		want, got = without(want, hidden), without(got, hidden)
 		problem = placed(headers)
+		if problem == "" && s.repeats() {
+			problem = parents(headers, traced.own)
+		}
 	}
 	if wantResponse != gotResponse {
 		problem += fmt.Sprintf("the client of the plain site gets\n%s\nof this one\n%s\n", wantResponse, gotResponse)
@@ -297,6 +323,23 @@ func placed(all []http.Header) string {
 		if !wellFormed.MatchString(strings.Join(h["Traceparent"], ",")) || len(h["B3"]) != 1 {
 			return fmt.Sprintf("traceparent %q, b3 %q\n", h["Traceparent"], h["B3"])
 		}
+	}
+	return ""
+}
+
+// parents tells what is wrong with the parents that several attempts of one request name: each its own, or all the same.
+func parents(all []http.Header, own bool) string {
+	var ids []string
+	for _, h := range all {
+		ids = append(ids, h["Traceparent"][0]+" "+h["B3"][0])
+	}
+	slices.Sort(ids)
+	want := 1
+	if own {
+		want = len(ids)
+	}
+	if distinct := len(slices.Compact(slices.Clone(ids))); len(ids) > 0 && distinct != want {
+		return fmt.Sprintf("%d parents of %d attempts: %q\n", distinct, len(ids), ids)
 	}
 	return ""
 }
