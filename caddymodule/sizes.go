@@ -11,15 +11,41 @@ import (
 // The transport of reverse_proxy reads on another goroutine, which may outlive the response: hence atomic.
 type bodyCount struct {
 	io.ReadCloser
-	n atomic.Int64
+	n    atomic.Int64
+	fate atomic.Uint32 // what bodyOver and the like say
 }
+
+// What became of a body.
+const (
+	bodyOver   uint32 = 1 << iota // it was read to its end, or closed
+	bodySpent                     // somebody wanted more of it after that
+	bodyBroken                    // it could not be read: the client broke off
+)
 
 // Read reads from the original body.
 func (b *bodyCount) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.n.Add(int64(n))
+	switch {
+	case err == nil:
+	case b.is(bodyOver):
+		b.fate.Or(bodySpent)
+	case err == io.EOF:
+		b.fate.Or(bodyOver)
+	default:
+		b.fate.Or(bodyBroken)
+	}
 	return n, err
 }
+
+// Close closes the original body.
+func (b *bodyCount) Close() error {
+	b.fate.Or(bodyOver)
+	return b.ReadCloser.Close()
+}
+
+// is reports whether any of that is so. A nil body is none of it.
+func (b *bodyCount) is(fate uint32) bool { return b != nil && b.fate.Load()&fate != 0 }
 
 // countBody has the body of r counted, if there is one: a request without costs nothing.
 func (q *request) countBody(r *http.Request) {

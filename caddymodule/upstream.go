@@ -36,6 +36,7 @@ type attempts struct {
 	base   int64              // the same in Unix microseconds
 	server spanbuilder.Server // the request's span
 	own    bool               // each attempt has trace headers of its own
+	body   *bodyCount         // of the request; nil if it has none
 
 	hooks httptrace.ClientTrace // see trace
 
@@ -58,6 +59,7 @@ type attempt struct {
 	dialled bool           // all that is seen of it is its connection
 	got     bool           // it has a connection
 	resend  int            // 1: the first retry
+	late    bool           // the request's body was over when it began
 	again   bool           // the transport sent it once more by itself
 
 	begin, connect, connected, secure, secured, sent, first, end int64
@@ -105,7 +107,7 @@ func (a *attempts) begin(address string, resend bool) *attempt {
 		a.list = a.list[:maxAttempts-1]
 		a.leftOut++
 	}
-	a.list = append(a.list, attempt{id: newSpanID(), address: address, begin: a.now(), resend: a.resends})
+	a.list = append(a.list, attempt{id: newSpanID(), address: address, begin: a.now(), resend: a.resends, late: a.body.is(bodyOver)})
 	return a.newest()
 }
 
@@ -126,8 +128,37 @@ func (a *attempts) settle(c *attempt) {
 
 // classes of failure of an attempt, beside those of errors.
 const (
-	classNoResponse = "no_response" // the connection ended without one
+	classNoResponse = "no_response"  // the connection ended without one
+	classBody       = "request_body" // there was no more of the request to send
 )
+
+// blame is class, unless the request's own body failed: net/http shows that as a failure of the connection, and the upstream had no part
+// in it. A body that was over before the attempt began cannot be sent again. mu is held.
+func (a *attempts) blame(c *attempt, class string) string {
+	if class != classReset && class != classNoResponse {
+		return class
+	}
+	if a.body.is(bodyBroken) || c.late && a.body.is(bodySpent) {
+		return classBody
+	}
+	return class
+}
+
+// excuse does the same by how the request ended. mu is held.
+func (a *attempts) excuse(o outcome, gone bool) {
+	c := a.newest()
+	switch {
+	case c == nil || !c.got || c.first != 0:
+		return
+	case gone && c.failure == classBody:
+		c.failure = classClientGone
+	case o.err != nil && errorStatus(o.err) == http.StatusRequestEntityTooLarge: // of request_body, which stands behind us
+		c.failure = classBody
+	}
+	if c.broken != "" {
+		c.broken = c.failure
+	}
+}
 
 // finish gives what is open the end of the request. gone says that its client left. mu is held.
 func (a *attempts) finish(o outcome, gone bool, end int64) {

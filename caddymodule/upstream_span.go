@@ -17,6 +17,7 @@ const upstreamKey = ".upstream"
 func (a *attempts) finishBelow(server *span.Span, o outcome, gone bool, fate sampling.Fate) {
 	a.mu.Lock()
 	defer a.unlock()
+	a.excuse(o, gone || server.Error == classClientGone)
 	a.finish(o, gone, server.Start+server.Duration)
 	if len(a.list) == 0 {
 		return
@@ -32,6 +33,9 @@ func (a *attempts) finishBelow(server *span.Span, o outcome, gone bool, fate sam
 		c := &a.list[i]
 		s.ID, s.Start, s.Duration, s.Error = c.id, c.begin, c.end-c.begin, c.class()
 		usual := new(usualFacts)
+		if s.Error == classClientGone && server.Error == "" {
+			s.Error = "" // of a stream, which clients leave
+		}
 		s.Notes, s.Timers = c.notes(usual.notes[:0]), c.timers(usual.timers[:0])
 		s.Remote, s.Tags = span.Endpoint{}, nil
 		if fate != sampling.LetGo {

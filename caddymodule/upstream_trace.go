@@ -23,6 +23,7 @@ func (q *request) watchUpstreams(r *http.Request) {
 		return
 	}
 	q.attempts = newAttempts(q.handler.state, r, q.start, q.server, mode == "own")
+	q.attempts.body = q.received
 	if q.vars != nil {
 		q.vars[attemptsVar] = q.attempts
 	}
@@ -189,13 +190,13 @@ func (a *attempts) tlsDone(_ tls.ConnectionState, err error) {
 func (a *attempts) wroteRequest(info httptrace.WroteRequestInfo) {
 	a.mu.Lock()
 	defer a.unlock()
-	c := a.open()
+	c := a.newest()
 	switch {
-	case c == nil:
-	case info.Err != nil: // there may still be a response, of an upstream that did not want the rest of the body
-		c.failure, c.failed = errorClass(info.Err, classReset), a.now()
-	default:
+	case a.ended || c == nil || c.end != 0:
+	case info.Err == nil: // which may be told after the first byte
 		c.sent = a.now()
+	case c.first == 0: // there may still be a response, of an upstream that did not want the rest of the body
+		c.failure, c.failed = a.blame(c, errorClass(info.Err, classReset)), a.now()
 	}
 }
 
