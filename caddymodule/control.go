@@ -3,8 +3,11 @@ package caddymodule
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -71,6 +74,23 @@ func serveControl(st *state, w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, map[string][]control.Switch{"control": st.control.List()})
 }
 
+// knows refuses the name of a site that is none, which would switch nothing while somebody believes that it did. Beside a broker services
+// may be any, as may those of keys.
+func (st *state) knows(site, key string) error {
+	if site == "" || key != "" || len(st.sources) > 0 {
+		return nil
+	}
+	var names []string
+	for _, s := range st.sites {
+		names = append(names, serviceName(s.Service))
+	}
+	if slices.Contains(names, site) {
+		return nil
+	}
+	slices.Sort(names)
+	return fmt.Errorf("no site is called %q; there are: %s", cutText(site, 64), strings.Join(slices.Compact(names), ", "))
+}
+
 func (st *state) change(r *http.Request) error {
 	var s struct {
 		control.Switch
@@ -96,6 +116,9 @@ func (st *state) change(r *http.Request) error {
 			return errors.New("for: want a length of time such as 10m")
 		}
 		s.Until = time.Now().Add(life)
+	}
+	if err := st.knows(s.Site, s.Key); err != nil {
+		return err
 	}
 	if err := st.control.Set(s.Switch); err != nil {
 		return err

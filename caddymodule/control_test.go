@@ -94,7 +94,7 @@ func controlCommand(t *testing.T, wantErr string, args ...string) string {
 func TestControlCommand(t *testing.T) {
 	admin, port := freePort(t), freePort(t)
 	base := fmt.Sprintf("http://127.0.0.1:%d", admin)
-	config := adminSite(admin, port, "store", "respond ok")
+	config := adminSite(admin, port, "store", "calltap {\n service shop\n}\nrespond ok")
 	run(t, config)
 	switched := func(args ...string) string { return controlCommand(t, "", append(args, "--url", base)...) }
 	require.Contains(t, switched("status"), "as the configuration says")
@@ -113,6 +113,7 @@ func TestControlCommand(t *testing.T) {
 		"want on, off, sample":     {"stop"},
 		"for: want a length":       {"off", "--for", "-1m"},
 		"for: want a length of":    {"off", "--for", "0s"},
+		"there are: shop":          {"off", "--site", "shpo"},
 	} {
 		controlCommand(t, want, append(args, "--url", base)...)
 	}
