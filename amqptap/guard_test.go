@@ -58,6 +58,7 @@ func (s *stuckSink) Offer(*span.Span) { <-s.gate }
 
 // A tap that hangs reads nothing any more, not even the broker's answers.
 func TestATapThatHangsLeavesTheBroker(t *testing.T) {
+	t.Parallel()
 	for _, reader := range []string{"inplace", "library"} {
 		t.Run(reader, func(t *testing.T) {
 			t.Parallel()
@@ -226,6 +227,7 @@ func dialNamed(t testing.TB, url, name string) *client {
 
 // A management API that is broken in whatever way is told of, and nothing else suffers.
 func TestAManagementAPIThatIsNone(t *testing.T) {
+	t.Parallel()
 	node := broker(t)
 	for name, answer := range map[string]http.HandlerFunc{
 		"refuses": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) },

@@ -39,6 +39,7 @@ func root(t testing.TB) string {
 type withNode struct{ m *testing.M }
 
 func (w withNode) Run() int {
+	_ = flag.Set("test.parallel", "4") // unless the command line says otherwise: what runs in parallel waits for brokers
 	code := w.m.Run()
 	if code == 0 && !given("test.bench") && !given("test.fuzz") {
 		code = w.onceMore()

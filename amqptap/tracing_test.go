@@ -15,7 +15,12 @@ import (
 func pair(t *testing.T) (a, b *rabbit.Node) {
 	t.Helper()
 	a = rabbit.Start(t, "rabbitmq_management")
-	return a, a.StartPeer(t, "rabbitmq_management")
+	b = a.StartPeer(t, "rabbitmq_management")
+	require.Eventually(t, func() bool { // its statistics come some seconds later; without them nobody knows that it did not restart
+		var n struct{ Uptime int64 }
+		return a.Ask(http.MethodGet, "/api/nodes/"+b.Name(), nil, &n) == nil && n.Uptime > 0
+	}, patience, 100*time.Millisecond)
+	return a, b
 }
 
 // vhostOf is what a node says of the vhost /.
