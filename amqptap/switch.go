@@ -53,8 +53,9 @@ type switcher struct {
 // lit is a lamp that the tap uses, and how to reach it when the session has long ended.
 type lit struct {
 	*lamp
-	api *management.Client
-	at  time.Time
+	api  *management.Client
+	boot time.Time // of the node, as its statistics tell: the earliest of what they said
+	dark time.Time // when it was first seen off; zero while it is on
 }
 
 // switchOn has the firehose on, on the node that api answers for, unless the watchdog holds the tap, the broker's version is one that it breaks, or
@@ -87,12 +88,16 @@ func (s *switcher) light(ctx context.Context, t *tap, api *management.Client, ke
 	case s.ended || s.left[n.Name]:
 		return v.Tracing, false, nil
 	case v.Tracing && mine != nil:
+		mine.shines(n)
 		return true, true, nil
-	case mine != nil && n.Uptime == 0: // it does not tell yet whether it restarted
-		return false, false, nil
-	case mine != nil && !restarted(n, mine.at):
-		s.leave(t, n.Name)
-		return false, false, nil
+	case mine != nil:
+		restarted, left := mine.judge(n)
+		if left {
+			s.leave(t, n.Name)
+		}
+		if !restarted {
+			return false, false, nil
+		}
 	}
 	l := lampOf(key)
 	l.mu.Lock()
@@ -122,14 +127,40 @@ func (s *switcher) light(ctx context.Context, t *tap, api *management.Client, ke
 		}
 		s.lit[n.Name] = mine
 	}
-	mine.at = time.Now()
+	mine.boot, mine.dark = bootOf(n), time.Time{}
 	return true, true, nil
 }
 
-// restarted reports whether a node began to run after that time, as far as its statistics, which are some seconds old, tell. A node
-// forgets its firehose when it restarts.
-func restarted(n management.Node, at time.Time) bool {
-	return time.Duration(n.Uptime)*time.Millisecond < time.Since(at)
+// stale is how old a node's statistics may be: twice the broker's default interval.
+const stale = 10 * time.Second
+
+// bootOf is when a node began to run, by its statistics: too late by their age. Now, if they do not tell.
+func bootOf(n management.Node) time.Time {
+	return time.Now().Add(-time.Duration(n.Uptime) * time.Millisecond)
+}
+
+// shines notes that it is on.
+func (l *lit) shines(n management.Node) {
+	if boot := bootOf(n); boot.Before(l.boot) {
+		l.boot = boot
+	}
+	l.dark = time.Time{}
+}
+
+// judge tells why what the tap had on is off: the node restarted, and forgot it; or somebody switched it off. If neither, that cannot
+// be told yet. A node that restarts within the age of its statistics looks as if somebody had switched: better that than to
+// switch on what an operator switched off.
+func (l *lit) judge(n management.Node) (restarted, left bool) {
+	if n.Uptime == 0 {
+		return false, false
+	}
+	if bootOf(n).Sub(l.boot) > stale {
+		return true, false
+	}
+	if l.dark.IsZero() {
+		l.dark = time.Now()
+	}
+	return false, time.Since(l.dark) > stale // the statistics are of after that
 }
 
 // leave respects that somebody switched off what the tap had on.

@@ -16,11 +16,18 @@ func pair(t *testing.T) (a, b *rabbit.Node) {
 	t.Helper()
 	a = rabbit.Start(t, "rabbitmq_management")
 	b = a.StartPeer(t, "rabbitmq_management")
-	require.Eventually(t, func() bool { // its statistics come some seconds later; without them nobody knows that it did not restart
-		var n struct{ Uptime int64 }
-		return a.Ask(http.MethodGet, "/api/nodes/"+b.Name(), nil, &n) == nil && n.Uptime > 0
-	}, patience, 100*time.Millisecond)
+	// Its statistics come some seconds later; without them nobody knows that it did not restart.
+	require.Eventually(t, func() bool { return uptime(a, b) > 0 }, patience, 100*time.Millisecond)
 	return a, b
+}
+
+// uptime is what a says of b, 0 if it knows nothing yet.
+func uptime(a, b *rabbit.Node) time.Duration {
+	var n struct{ Uptime int64 }
+	if a.Ask(http.MethodGet, "/api/nodes/"+b.Name(), nil, &n) != nil {
+		return 0
+	}
+	return time.Duration(n.Uptime) * time.Millisecond
 }
 
 // vhostOf is what a node says of the vhost /.
@@ -89,13 +96,16 @@ func TestTheFirehoseOfACluster(t *testing.T) {
 		tap := start(t, &Source{URL: a.URL(), Management: a.Management(), Trace: true})
 		tap.awaitStatus(t, "on", func(s Status) bool { return s.Tracing[b.Name()].ByUs })
 		b.Ctl(t, "trace_off")
-		tap.nowRunning().recheck() // else within half a minute
-		tap.awaitLog(t, "somebody switched the firehose off")
+		require.Eventually(t, func() bool {
+			tap.nowRunning().recheck() // else each half minute
+			return tap.logs.FilterMessageSnippet("somebody switched the firehose off").Len() > 0
+		}, 3*patience, 500*time.Millisecond)
 		require.False(t, vhostOf(t, b).Tracing)
 	})
 	t.Run("a node that restarts and forgets it is lit again", func(t *testing.T) {
 		tap := start(t, &Source{URL: a.URL(), Management: a.Management(), Trace: true})
 		tap.awaitStatus(t, "on", func(s Status) bool { return s.Tracing[b.Name()].ByUs })
+		require.Eventually(t, func() bool { return uptime(a, b) > stale+time.Second }, patience, 100*time.Millisecond)
 		b.Restart(t)
 		require.Eventually(t, func() bool {
 			tap.nowRunning().recheck()
