@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -146,5 +147,30 @@ func TestTheManualsDefaultLimitOfTriggers(t *testing.T) {
 			}
 		}
 		require.Equal(t, want, valid, "second %d", second)
+	}
+}
+
+// Caddy's access log shows the headers of a request, also those that force a trace. The filter of the page takes them out.
+func TestTheManualsFilterKeepsTriggersOutOfTheAccessLog(t *testing.T) {
+	t.Setenv("TRIGGER_KEY", strings.Repeat("k", 32))
+	const filter = "format filter {\n\t\t\trequest>headers>X-Calltap-Trigger delete\n\t\t\trequest>headers>X-Trace-Hmac delete\n\t\t}\n"
+	for filtered, words := range map[bool]string{true: filter, false: "format json\n"} {
+		upstream, port := newListening(t, ok), freePort(t)
+		logFile := t.TempDir() + "/access.log"
+		config := manualSection(t, "http.md", "Trigger")[1]
+		require.Contains(t, config, filter)
+		run(t, forTest(config, ":9292", fmt.Sprintf(":%d", port), "127.0.0.1:19292", upstream.address(),
+			filter, "output file "+logFile+" {\n roll_disabled\n }\n"+words))
+		values, _ := triggers(t)
+		get(t, at(port, "/logged"), triggerHeader, values[0], macHeader, profilerMAC)
+		var line string
+		require.Eventually(t, func() bool {
+			text, _ := os.ReadFile(logFile)
+			line = string(text)
+			return strings.HasSuffix(line, "\n")
+		}, patience, 10*time.Millisecond)
+		require.Contains(t, line, "/logged")
+		require.Equal(t, !filtered, strings.Contains(line, "mac="), line)
+		require.Equal(t, !filtered, strings.Contains(line, profilerMAC), line)
 	}
 }
