@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,10 +74,13 @@ func serve(t testing.TB, address string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup
 	up := make(chan struct{})
+	var last atomic.Value // why it was not
 	done.Go(func() {
 		first := sync.OnceFunc(func() { close(up) })
 		for ctx.Err() == nil {
-			_ = serveOnce(ctx, address, first) // whatever it was, try again
+			if err := serveOnce(ctx, address, first); err != nil { // whatever it was, try again
+				last.Store(err.Error())
+			}
 			pause(ctx, retryTime)
 		}
 	})
@@ -84,7 +88,7 @@ func serve(t testing.TB, address string) {
 	select {
 	case <-up:
 	case <-time.After(patience):
-		t.Fatal("the service does not reach its broker")
+		t.Fatal("the service does not reach its broker: ", last.Load())
 	}
 }
 

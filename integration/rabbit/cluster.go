@@ -27,5 +27,12 @@ func (n *Node) Peer(dir string, plugins ...string) (*Node, error) {
 	peer.epmd = n.epmd
 	peer.env = append(peer.env, fmt.Sprintf("ERL_EPMD_PORT=%d", n.epmd))
 	peer.conf = fmt.Sprintf("cluster_formation.classic_config.nodes.1 = %s\n", n.name) // a node without data joins at its first boot
-	return peer.launch(plugins)
+	if peer, err = peer.launch(plugins); err != nil {
+		return nil, err
+	}
+	if _, err := peer.Run("await_online_nodes", "2"); err != nil { // one that finds nobody to join runs alone
+		peer.Crash()
+		return nil, err
+	}
+	return peer, nil
 }

@@ -3,6 +3,7 @@ package rabbit
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -84,7 +85,27 @@ func (n *Node) AddVHost(t testing.TB, name string, firehose bool) {
 		defer switching.Unlock()
 		_ = n.Ask(http.MethodDelete, "/api/vhosts/"+url.PathEscape(name), nil, nil)
 	})
+	must(t, func() error { return n.startEverywhere(name) })
 	n.Allow(t, name, "guest", All)
+}
+
+// startEverywhere starts a vhost on the nodes of the cluster that did not when they were told of it. A node refuses connections to one
+// that it has not started, and does not try again by itself.
+func (n *Node) startEverywhere(vhost string) error {
+	path := "/api/vhosts/" + url.PathEscape(vhost)
+	var now struct {
+		ClusterState map[string]string `json:"cluster_state"`
+	}
+	if err := n.Ask(http.MethodGet, path, nil, &now); err != nil {
+		return err
+	}
+	for node, state := range now.ClusterState {
+		if state != "running" {
+			err := n.Ask(http.MethodPost, path+"/start/"+url.PathEscape(node), nil, nil)
+			return errors.Join(fmt.Errorf("the vhost %s is %s on %s", vhost, state, node), err)
+		}
+	}
+	return nil
 }
 
 // switching is held while a firehose is switched: a node that is told to switch several at a time loses all but one.
