@@ -73,7 +73,8 @@ func TestClientThatLeavesDuringErrorRoutes(t *testing.T) {
 	conn.Close()
 	<-left
 	s := zipkin.wait(t, "/error-404", 1)[0]
-	require.Equal(t, "404", s.Tags[span.TagHTTPStatus])
+	// The error's, or what the access log made of it if that was quicker than the end of the request is told.
+	require.Contains(t, []string{"404", "499"}, s.Tags[span.TagHTTPStatus])
 	require.Equal(t, "GET", s.Tags["shown"])
 }
 
