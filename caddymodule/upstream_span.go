@@ -32,10 +32,10 @@ func (a *attempts) finishBelow(server *span.Span, o outcome, gone bool, fate sam
 	for i := range a.list {
 		c := &a.list[i]
 		s.ID, s.Start, s.Duration, s.Error = c.id, c.begin, c.end-c.begin, c.class()
-		usual := new(usualFacts)
 		if s.Error == classClientGone && server.Error == "" {
 			s.Error = "" // of a stream, which clients leave
 		}
+		usual := new(usualFacts)
 		s.Notes, s.Timers = c.notes(usual.notes[:0]), c.timers(usual.timers[:0])
 		s.Remote, s.Tags = span.Endpoint{}, nil
 		if fate != sampling.LetGo {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/ports"
 	"github.com/calltap/calltap/integration/rabbit"
 )
 
@@ -217,7 +218,7 @@ func TestSIGTERMWithDeadSinksEndsWithinTenSeconds(t *testing.T) {
 	hole, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and never answers
 	require.NoError(t, err)
 	defer hole.Close()
-	dead, err := harness.FreePorts(2)
+	dead, err := ports.Free(2)
 	require.NoError(t, err)
 	options := l.options()
 	options["ZIPKIN"] = "http://" + hole.Addr().String()

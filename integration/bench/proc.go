@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -15,6 +13,8 @@ import (
 	"syscall"
 	"time"
 	"unsafe"
+
+	"github.com/calltap/calltap/integration/ports"
 )
 
 // process is one subject: a program of its own, so that the CPU and the memory it takes are its own.
@@ -198,19 +198,12 @@ func until(ctx context.Context, limit time.Duration, what string, ok func() bool
 	return nil
 }
 
-// freePort finds a loopback port below the ephemeral range, where no outgoing connection can take it
-// between now and its use.
 func freePort() (int, error) {
-	for range 200 {
-		port := 20000 + rand.IntN(12000)
-		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		return port, nil
+	free, err := ports.Free(1)
+	if err != nil {
+		return 0, err
 	}
-	return 0, errors.New("no free port between 20000 and 32000")
+	return free[0], nil
 }
 
 // answers reports whether something listens on the loopback port.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/ports"
 	"github.com/calltap/calltap/integration/rabbit"
 )
 
@@ -114,11 +115,11 @@ func (s *stage) startApps() error {
 		}
 		fmt.Print("(in Go: no Python) ")
 	}
-	ports, err := harness.FreePorts(1)
+	free, err := ports.Free(1)
 	if err != nil {
 		return err
 	}
-	s.apiPort = ports[0]
+	s.apiPort = free[0]
 	for _, app := range [][]string{{"conductor"}, {"compute"}, {"api", fmt.Sprint(s.apiPort)}} {
 		p, err := harness.RunSelf(s.dir, "nova-"+app[0], append(append([]string{"app"}, app...), s.broker.URL())...)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"github.com/calltap/calltap/integration/ports"
 )
 
 // Nova is the untraced API with its two services, on one vhost of a broker.
@@ -18,11 +20,11 @@ type Nova struct {
 // StartNova starts the three programs and waits until each can be used. A call that its server
 // sleeps over (action "sleep") and a GET of a server wait callTimeout seconds for their reply.
 func StartNova(dir, amqpURL string, callTimeout int) (*Nova, error) {
-	ports, err := FreePorts(1)
+	free, err := ports.Free(1)
 	if err != nil {
 		return nil, err
 	}
-	n := &Nova{Port: ports[0]}
+	n := &Nova{Port: free[0]}
 	transport := "rabbit" + strings.TrimPrefix(amqpURL, "amqp")
 	var wait sync.WaitGroup
 	errs := make([]error, 3)

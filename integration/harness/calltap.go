@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/calltap/calltap/integration/ports"
 )
 
 // Build compiles calltap into dir and returns the binary's path.
@@ -43,11 +45,11 @@ type Options map[string]string
 // StartCalltap writes the Caddyfile into dir, starts the binary and waits for its admin API. The
 // Caddyfile finds its port in {$HTTP_PORT}, and all of options as {$NAME}.
 func StartCalltap(bin, dir, caddyfile string, options Options) (*Calltap, error) {
-	ports, err := FreePorts(2)
+	free, err := ports.Free(2)
 	if err != nil {
 		return nil, err
 	}
-	c := &Calltap{HTTP: ports[0], Admin: ports[1], bin: bin, dir: dir, config: filepath.Join(dir, "Caddyfile")}
+	c := &Calltap{HTTP: free[0], Admin: free[1], bin: bin, dir: dir, config: filepath.Join(dir, "Caddyfile")}
 	c.env = []string{
 		fmt.Sprintf("HTTP_PORT=%d", c.HTTP),
 		fmt.Sprintf("CADDY_ADMIN=127.0.0.1:%d", c.Admin), // Caddy's own variable, heeded by each command

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/calltap/calltap/integration/ports"
 )
 
 // StatsD is the real server. It never flushes, so what it received stays readable through its
@@ -31,11 +33,11 @@ const statsdConfig = `{
 
 // NewStatsD picks ports for a server that is yet to Boot.
 func NewStatsD(dir string) (*StatsD, error) {
-	ports, err := FreePorts(2)
+	free, err := ports.Free(2)
 	if err != nil {
 		return nil, err
 	}
-	return &StatsD{Port: ports[0], mgmt: ports[1], dir: dir}, nil
+	return &StatsD{Port: free[0], mgmt: free[1], dir: dir}, nil
 }
 
 // StartStatsD starts a server on ports of its own and waits until it answers.

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/calltap/calltap/integration/ports"
 )
 
 // Span is a span as Zipkin's v2 API answers it.
@@ -47,11 +49,11 @@ type Zipkin struct {
 
 // NewZipkin picks a port for a server that is yet to Boot.
 func NewZipkin(dir string) (*Zipkin, error) {
-	ports, err := FreePorts(1)
+	free, err := ports.Free(1)
 	if err != nil {
 		return nil, err
 	}
-	return &Zipkin{Port: ports[0], ZipkinAPI: ZipkinAPI(fmt.Sprintf("http://127.0.0.1:%d", ports[0])), dir: dir}, nil
+	return &Zipkin{Port: free[0], ZipkinAPI: ZipkinAPI(fmt.Sprintf("http://127.0.0.1:%d", free[0])), dir: dir}, nil
 }
 
 // StartZipkin starts a server on a port of its own and waits until it is healthy.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/ports"
 	"github.com/calltap/calltap/integration/rabbit"
 )
 
@@ -58,12 +59,12 @@ func newCloud(dir, state, seed string) (*cloud, error) {
 	if c.neutron, err = startNeutron(); err != nil {
 		return c, err
 	}
-	ports, err := harness.FreePorts(len(services))
+	free, err := ports.Free(len(services))
 	if err != nil {
 		return c, err
 	}
 	for i, name := range services {
-		c.apis[name] = &api{name: name, port: ports[i]}
+		c.apis[name] = &api{name: name, port: free[i]}
 		if c.apis[name].detour, err = startDetour(c.apis[name].addr()); err != nil {
 			return c, err
 		}

@@ -6,7 +6,7 @@ import (
 	"net"
 	"sync"
 
-	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/ports"
 )
 
 // detour forwards connections to an address that can be changed while it runs. The catalog names it, so the whole
@@ -20,11 +20,11 @@ type detour struct {
 }
 
 func startDetour(target string) (*detour, error) {
-	ports, err := harness.FreePorts(1)
+	free, err := ports.Free(1)
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", ports[0]))
+	listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", free[0]))
 	if err != nil {
 		return nil, err
 	}

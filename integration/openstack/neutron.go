@@ -8,7 +8,7 @@ import (
 	"path"
 	"strings"
 
-	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/ports"
 )
 
 // neutron stands in for the network service: servers without a network need no more of it than empty lists.
@@ -18,11 +18,11 @@ type neutron struct {
 }
 
 func startNeutron() (*neutron, error) {
-	ports, err := harness.FreePorts(1)
+	free, err := ports.Free(1)
 	if err != nil {
 		return nil, err
 	}
-	n := &neutron{addr: fmt.Sprintf("127.0.0.1:%d", ports[0])}
+	n := &neutron{addr: fmt.Sprintf("127.0.0.1:%d", free[0])}
 	listener, err := net.Listen("tcp", n.addr)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/ports"
 )
 
 // mariadb is a private server. It need not survive a power cut, so it does not wait for the disk.
@@ -28,7 +29,7 @@ func createSQL(dir string) error {
 
 // startSQL starts a server on the files in dir/mysql.
 func startSQL(dir string) (*mariadb, error) {
-	ports, err := harness.FreePorts(1)
+	free, err := ports.Free(1)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func startSQL(dir string) (*mariadb, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &mariadb{dir: dir, port: ports[0]}
+	db := &mariadb{dir: dir, port: free[0]}
 	db.Process, err = harness.Run(harness.Spec{
 		Name: "mariadb", Path: path, Dir: dir, Timeout: startTimeout,
 		Args: []string{

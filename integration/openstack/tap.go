@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/calltap/calltap/integration/harness"
+	"github.com/calltap/calltap/integration/ports"
 )
 
 // observer is calltap with the sinks that it sends to.
@@ -40,7 +41,7 @@ func startObserver(c *cloud) (*observer, error) {
 		"CALLTAP_RABBITMQ":   c.broker.URLFor("tap", password),
 		"CALLTAP_MANAGEMENT": c.broker.Management(),
 	}
-	free, err := harness.FreePorts(len(services))
+	free, err := ports.Free(len(services))
 	if err != nil {
 		return o, err
 	}

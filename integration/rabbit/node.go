@@ -16,6 +16,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/calltap/calltap/integration/ports"
 )
 
 //go:embed guard.sh
@@ -64,19 +66,19 @@ func prepare(dir string) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(4)
+	free, err := ports.Free(4)
 	if err != nil {
 		return nil, err
 	}
 	n := &Node{
-		Port: ports[0],
-		http: ports[3],
-		epmd: ports[2],
-		name: fmt.Sprintf("calltap-%d@localhost", ports[0]),
+		Port: free[0],
+		http: free[3],
+		epmd: free[2],
+		name: fmt.Sprintf("calltap-%d@localhost", free[0]),
 		dir:  dir,
 		bin:  bin,
 	}
-	n.env = n.environment(ports[1])
+	n.env = n.environment(free[1])
 	for _, sub := range []string{"mnesia", "log"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, err

@@ -1,6 +1,10 @@
 package rabbit
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/calltap/calltap/integration/ports"
+)
 
 // Secure is a node with a TLS port, at which clients must show a certificate of its authority and may log in with it.
 type Secure struct {
@@ -16,7 +20,7 @@ func LaunchSecure(dir string) (*Secure, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := freePorts(1)
+	free, err := ports.Free(1)
 	if err != nil {
 		return nil, err
 	}
@@ -24,7 +28,7 @@ func LaunchSecure(dir string) (*Secure, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Secure{Node: n, Authority: authority, TLSPort: ports[0]}
+	s := &Secure{Node: n, Authority: authority, TLSPort: free[0]}
 	cert, key, err := s.Certificate("localhost")
 	if err != nil {
 		return nil, err

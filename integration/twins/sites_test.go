@@ -10,20 +10,20 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
-	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/integration/ports"
 )
 
 // site is one side of a pair: the same routes on a plain and a TLS port.
@@ -226,21 +226,8 @@ func certificate(t *testing.T, dir string) (cert, key string, pool *x509.CertPoo
 	return cert, key, pool
 }
 
-// freePort gives no port twice, and none that the system gives to a connection that goes out.
 func freePort(t *testing.T) int {
-	for range 1000 {
-		port := 10_000 + mathrand.IntN(20_000)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		if _, twice := given.LoadOrStore(port, true); !twice {
-			return port
-		}
-	}
-	require.FailNow(t, "there is no free port")
-	return 0
+	free, err := ports.Free(1)
+	require.NoError(t, err)
+	return free[0]
 }
-
-var given sync.Map // ports
