@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -71,24 +72,43 @@ func serveControl(st *state, w http.ResponseWriter, r *http.Request) error {
 			return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: err}
 		}
 	}
-	return writeJSON(w, map[string][]control.Switch{"control": st.control.List()})
+	return writeJSON(w, map[string][]shownSwitch{"control": st.switches()})
 }
 
-// knows refuses the name of a site that is none, which would switch nothing while somebody believes that it did. Beside a broker services
-// may be any, as may those of keys.
-func (st *state) knows(site, key string) error {
-	if site == "" || key != "" || len(st.sources) > 0 {
+// shownSwitch is a switch that holds, and whether it still can do something.
+type shownSwitch struct {
+	control.Switch
+	NoSuchSite bool `json:"no_such_site,omitempty"` // a reload has taken the site away; should it come back, the switch holds for it again
+}
+
+// switches lists what was switched, the oldest first.
+func (st *state) switches() []shownSwitch {
+	all := []shownSwitch{}
+	for _, s := range st.control.List() {
+		all = append(all, shownSwitch{s, !st.mayHave(s.Site, s.Key)})
+	}
+	return all
+}
+
+// mayHave reports whether a switch of that scope can do something. Beside a broker services may be any, as may those of keys, which a
+// rule gives.
+func (st *state) mayHave(site, key string) bool {
+	return site == "" || key != "" || len(st.sources) > 0 ||
+		slices.ContainsFunc(st.sites, func(s *enlisted) bool { return serviceName(s.Service) == site })
+}
+
+// knows refuses the name of a site that is none, which would switch nothing while somebody believes that it did. What is remembered of
+// a site can be taken back, be there such a site or not.
+func (st *state) knows(s control.Switch) error {
+	if st.mayHave(s.Site, s.Key) || s.Do == control.On && st.control.Has(s.Site, s.Key) {
 		return nil
 	}
-	var names []string
-	for _, s := range st.sites {
-		names = append(names, serviceName(s.Service))
-	}
-	if slices.Contains(names, site) {
-		return nil
+	names := []string{}
+	for _, site := range st.sites {
+		names = append(names, serviceName(site.Service))
 	}
 	slices.Sort(names)
-	return fmt.Errorf("no site is called %q; there are: %s", cutText(site, 64), strings.Join(slices.Compact(names), ", "))
+	return fmt.Errorf("no site is called %q; there are: %s", cutText(s.Site, 64), cmp.Or(strings.Join(slices.Compact(names), ", "), "none"))
 }
 
 func (st *state) change(r *http.Request) error {
@@ -117,7 +137,7 @@ func (st *state) change(r *http.Request) error {
 		}
 		s.Until = time.Now().Add(life)
 	}
-	if err := st.knows(s.Site, s.Key); err != nil {
+	if err := st.knows(s.Switch); err != nil {
 		return err
 	}
 	if err := st.control.Set(s.Switch); err != nil {

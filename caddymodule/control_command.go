@@ -103,7 +103,7 @@ func changeOf(cmd *cobra.Command, args []string) ([]byte, error) {
 	return json.Marshal(body)
 }
 
-func askControl(ctx context.Context, base string, change []byte) (all []control.Switch, err error) {
+func askControl(ctx context.Context, base string, change []byte) (all []shownSwitch, err error) {
 	client, base, err := apiClient(base)
 	if err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func askControl(ctx context.Context, base string, change []byte) (all []control.
 		return nil, err
 	}
 	var answer struct {
-		Control []control.Switch `json:"control"`
+		Control []shownSwitch `json:"control"`
 	}
 	if err := json.Unmarshal(data, &answer); err != nil {
 		return nil, fmt.Errorf("%s answers no list of switches: %w", base, err)
@@ -141,7 +141,7 @@ func post(ctx context.Context, client *http.Client, target string, body []byte) 
 }
 
 // writeControl prints the switches, a line each.
-func writeControl(out io.Writer, all []control.Switch) error {
+func writeControl(out io.Writer, all []shownSwitch) error {
 	if len(all) == 0 {
 		_, err := fmt.Fprintln(out, "tracing is as the configuration says")
 		return err
@@ -160,7 +160,11 @@ func writeControl(out io.Writer, all []control.Switch) error {
 		if !s.Until.IsZero() {
 			until = s.Until.Local().Format(time.DateTime)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", report.Printable(what), orAll(s.Site), orAll(s.Key), until)
+		site := orAll(s.Site)
+		if s.NoSuchSite {
+			site += " (no such site)"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", report.Printable(what), site, orAll(s.Key), until)
 	}
 	return table.Flush()
 }

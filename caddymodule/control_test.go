@@ -128,3 +128,39 @@ func TestControlCommand(t *testing.T) {
 	}
 	require.Contains(t, switched("status"), "as the configuration says", "what is refused changes nothing")
 }
+
+// What was switched for a site can be seen to do nothing any more, and be taken back, when a reload has taken the site away. Nothing else
+// can be said of that site.
+func TestASwitchOfASiteThatIsGoneCanBeTakenBack(t *testing.T) {
+	admin, port := freePort(t), freePort(t)
+	base := fmt.Sprintf("http://127.0.0.1:%d", admin)
+	config := func(service string) string {
+		return adminSite(admin, port, "store", "calltap {\n service "+service+"\n}\nrespond ok")
+	}
+	page := func() string { _, page := get(t, base+"/calltap/status"); return page }
+	for _, words := range [][]string{{"off"}, {"sample", "0.5"}, {"only", "GET /a*"}} {
+		t.Run(words[0], func(t *testing.T) {
+			run(t, config("shop"))
+			switched := func(wantErr string, args ...string) string {
+				return controlCommand(t, wantErr, append(args, "--url", base)...)
+			}
+			require.NotContains(t, switched("", append(words, "--site", "shop")...), "no such site")
+			switched("", "sample", "0", "--site", "blog", "--key", "x") // keys may be of any service
+			require.NotContains(t, page(), "no_such_site")
+
+			load(t, config("blog"))
+			require.Regexp(t, `shop \(no such site\) +all`, switched("", "status"))
+			require.Equal(t, 1, strings.Count(page(), `"no_such_site": true`))
+			switched("there are: blog", "off", "--site", "shop")
+			switched("there are: blog", "on", "--site", "shpo")
+
+			load(t, config("shop"))
+			require.NotContains(t, switched("", "status"), "no such site", "it holds for the site again")
+			load(t, config("blog"))
+
+			require.NotContains(t, switched("", "on", "--site", "shop"), "shop")
+			switched("no site is called", "on", "--site", "shop")
+			require.Contains(t, switched("", "on"), "as the configuration says")
+		})
+	}
+}

@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"net/url"
 
-	"github.com/calltap/calltap/control"
 	"github.com/calltap/calltap/emit"
 	"github.com/calltap/calltap/emit/store"
 	"github.com/calltap/calltap/sampling"
@@ -13,13 +12,13 @@ import (
 // status is what /calltap/status shows. It holds no secret: addresses appear as they were
 // configured, before placeholders were replaced, and without user and query.
 type status struct {
-	Pipeline emit.Status      `json:"pipeline"`
-	HTTP     httpStatus       `json:"http"`
-	Store    *store.Stats     `json:"store,omitempty"`
-	Control  []control.Switch `json:"control"` // what an operator changed, see calltap control
-	Late     sampling.Stats   `json:"late"`    // traces that were not recorded and may be kept for how they end
-	Sources  []sourceStatus   `json:"sources"`
-	Settings settings         `json:"settings"`
+	Pipeline emit.Status    `json:"pipeline"`
+	HTTP     httpStatus     `json:"http"`
+	Store    *store.Stats   `json:"store,omitempty"`
+	Control  []shownSwitch  `json:"control"` // what an operator changed, see calltap control
+	Late     sampling.Stats `json:"late"`    // traces that were not recorded and may be kept for how they end
+	Sources  []sourceStatus `json:"sources"`
+	Settings settings       `json:"settings"`
 }
 
 // httpStatus counts since calltap was first loaded, over all configurations but for InFlight.
@@ -62,7 +61,7 @@ func (a *App) status() status {
 			Triggers:     make(map[string]int64),
 			Faults:       st.faults.Load(),
 		},
-		Control:  st.control.List(),
+		Control:  st.switches(),
 		Late:     st.holder.Stats(),
 		Sources:  []sourceStatus{},
 		Settings: a.settings(),

@@ -54,6 +54,11 @@ func (t *Table) List() []Switch {
 	return slices.Clone(t.switches)
 }
 
+// Has reports whether a switch of exactly that scope holds.
+func (t *Table) Has(site, key string) bool {
+	return slices.ContainsFunc(t.List(), func(s Switch) bool { return s.Site == site && s.Key == key })
+}
+
 // Close stops the timer. What holds, holds for good.
 func (t *Table) Close() {
 	t.mu.Lock()
