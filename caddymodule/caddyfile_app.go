@@ -77,18 +77,12 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		return d.Errf("'calltap' takes only a block, found '%s'", d.Val())
 	}
 	known := a.words()
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if parse, ok := known[d.Val()]; ok {
-			if err := parse(d); err != nil {
-				return err
-			}
-			continue
-		}
-		if err := a.parseSource(d, known.Known()); err != nil {
+	return known.ParseOr(d, nil, func(d *caddyfile.Dispenser) error {
+		if err := misplacedGlobally(d); err != nil {
 			return err
 		}
-	}
-	return nil
+		return a.parseSource(d, known.Known())
+	})
 }
 
 func (a *App) words() words.Block {

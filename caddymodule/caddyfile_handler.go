@@ -52,7 +52,8 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		all.Kind = "http"
 		return words.String(&all.Key)(d)
 	}
-	if err := known.Parse(d, "calltap", func() error { return checkSite(&site) }); err != nil {
+	check := func() error { return checkSite(&site) }
+	if err := known.ParseOr(d, check, func(d *caddyfile.Dispenser) error { return unknownAtSite(d, known.Known()) }); err != nil {
 		return err
 	}
 	if err := p.check(); err != nil {

@@ -26,10 +26,15 @@ type Block map[string]Setter
 // Parse reads the block that opens at the end of the current line, if there is one. It calls check
 // after each word, so that a bad value is reported with the line that brought it; check may be nil.
 func (b Block) Parse(d *caddyfile.Dispenser, name string, check func() error) error {
+	return b.ParseOr(d, check, func(d *caddyfile.Dispenser) error { return Unknown(d, name, b.Known()) })
+}
+
+// ParseOr is Parse for a block that has something of its own to say of other words.
+func (b Block) ParseOr(d *caddyfile.Dispenser, check func() error, other Setter) error {
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		set, ok := b[d.Val()]
 		if !ok {
-			return Unknown(d, name, b.Known())
+			set = other
 		}
 		if err := set(d); err != nil {
 			return err
