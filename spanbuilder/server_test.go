@@ -92,6 +92,18 @@ func TestAClientsOwnRequestIDNamesTheTrace(t *testing.T) {
 	require.Equal(t, "nova-api", e.Service, "the entry stays the first")
 }
 
+// Of two calltaps in different processes the inner one goes by the headers of the outer one. Where a program between them passes on the
+// client's own id alone, nothing tells that there was an outer one: both are the root.
+func TestAClientsOwnRequestIDInTwoProcesses(t *testing.T) {
+	newTracer := func() *Tracer { return &Tracer{Head: sampling.All, Link: LinkOpenStack, Links: NewLinks(0)} }
+	outer, next, beside := newTracer(), newTracer(), newTracer()
+	o := outer.StartServer(Context{}, false, clientsOwn, true, "nova-api", outer.Head)
+	n := next.StartServer(Context{TraceID: o.TraceID, SpanID: o.ID, Decision: Accept}, true, clientsOwn, true, "nova-api", next.Head)
+	require.Equal(t, [2]any{o.TraceID, o.ID}, [2]any{n.TraceID, n.Parent})
+	require.NotEqual(t, o.ID, n.ID)
+	require.Equal(t, o, beside.StartServer(Context{}, false, clientsOwn, true, "glance-api", beside.Head))
+}
+
 func TestABadRequestIDIsNoLink(t *testing.T) {
 	tr := &Tracer{Head: sampling.All, Link: LinkOpenStack, Links: NewLinks(0)}
 	s := tr.StartServer(Context{}, false, "not-a-valid-id", true, "api", tr.Head)
