@@ -9,7 +9,6 @@ import (
 	"net/url"
 
 	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
@@ -76,8 +75,7 @@ func (t *Transport) wrap(module any) error {
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	vars, _ := req.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	a, ok := vars[attemptsVar].(*attempts)
+	a, ok := req.Context().Value(attemptsKey{}).(*attempts)
 	if !ok {
 		return t.next.RoundTrip(req)
 	}

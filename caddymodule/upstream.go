@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptrace"
@@ -30,6 +31,8 @@ const maxAttempts = 64
 // ends with the request, or with its first byte if another attempt came after it. All become spans when the
 // request ends and has its key.
 type attempts struct {
+	context.Context // of the request; see Value
+
 	st     *state
 	repl   *caddy.Replacer    // tells the status that an upstream answered
 	start  time.Time          // that of the request, by whose monotonic clock all times are
@@ -38,13 +41,13 @@ type attempts struct {
 	own    bool               // each attempt has trace headers of its own
 	body   *bodyCount         // of the request; nil if it has none
 
-	hooks httptrace.ClientTrace // see trace
+	hooks httptrace.ClientTrace // see watch
 
 	mu      sync.Mutex // guards all below; transports call from their own goroutines, even after the end
 	list    []attempt
 	room    [1]attempt
 	leftOut int  // attempts that another one took the place of
-	latency any  // what the replacer said of the last answer
+	latency any  // what the replacer said of the last answer, if another attempt came after it
 	ended   bool // the request has: what comes still is nobody's
 	resends int  // of the newest attempt
 	url     *url.URL
@@ -73,9 +76,10 @@ type attempt struct {
 
 // newAttempts is for a request of a site that wants upstream spans.
 func newAttempts(st *state, r *http.Request, start time.Time, server spanbuilder.Server, own bool) *attempts {
-	a := &attempts{st: st, start: start, base: start.UnixMicro(), server: server, own: own}
+	a := &attempts{Context: r.Context(), st: st, start: start, base: start.UnixMicro(), server: server, own: own}
 	a.list = a.room[:0]
-	a.repl, _ = r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	a.repl, _ = a.Context.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	a.watch()
 	return a
 }
 
@@ -116,12 +120,15 @@ func (a *attempts) settle(c *attempt) {
 	if c == nil || c.exact || c.first == 0 && !c.dialled || c.status != 0 || a.repl == nil {
 		return
 	}
-	// It is there as long as the request; whether it is of this answer its latency tells, in nanoseconds.
-	latency, _ := a.repl.Get("http.reverse_proxy.upstream.latency")
-	if latency == a.latency {
-		return
+	// It is there as long as the request; whether it is of this answer its latency tells, in nanoseconds. Nearly all
+	// requests have one answer, and need not ask.
+	if !a.ended || a.latency != nil {
+		latency, _ := a.repl.Get("http.reverse_proxy.upstream.latency")
+		if latency == a.latency {
+			return
+		}
+		a.latency = latency
 	}
-	a.latency = latency
 	status, _ := a.repl.Get("http.reverse_proxy.status_code")
 	c.status, _ = status.(int)
 }

@@ -9,9 +9,6 @@ import (
 	"strings"
 )
 
-// attemptsVar is the request's *attempts among its variables, for the transport calltap.
-const attemptsVar = "calltap.attempts"
-
 // watchUpstreams has transports tell q of their attempts: every http.RoundTripper that is given r's context, or one made of it.
 // reverse_proxy puts a trace of its own on top, and both are called. Health checks have contexts of their own.
 //
@@ -24,27 +21,7 @@ func (q *request) watchUpstreams(r *http.Request) {
 	}
 	q.attempts = newAttempts(q.handler.state, r, q.start, q.server, mode == "own")
 	q.attempts.body = q.received
-	if q.vars != nil {
-		q.vars[attemptsVar] = q.attempts
-	}
-	*r = *r.WithContext(httptrace.WithClientTrace(r.Context(), q.attempts.trace()))
-}
-
-// trace are the calls of net/http and of quic-go's http3. Of FastCGI, which knows nothing of them, the dialler still calls two.
-func (a *attempts) trace() *httptrace.ClientTrace {
-	a.hooks = httptrace.ClientTrace{
-		GetConn:              a.getConn,
-		GotConn:              a.gotConn,
-		DNSDone:              a.dnsDone,
-		ConnectStart:         a.connectStart,
-		ConnectDone:          a.connectDone,
-		TLSHandshakeStart:    a.tlsStart,
-		TLSHandshakeDone:     a.tlsDone,
-		WroteRequest:         a.wroteRequest,
-		GotFirstResponseByte: a.firstByte,
-		PutIdleConn:          a.putIdle,
-	}
-	return &a.hooks
+	*r = *r.WithContext(q.attempts)
 }
 
 // getConn begins an attempt: a transport wants a connection to address. It is called on the goroutine of the proxy.
