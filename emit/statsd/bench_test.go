@@ -55,6 +55,30 @@ func BenchmarkMetrics(b *testing.B) {
 	}
 }
 
+// BenchmarkMetricsOfAttempts is that of the spans that upstream_spans adds, one a request.
+func BenchmarkMetricsOfAttempts(b *testing.B) {
+	e, batch := benchEmitter(b), attemptSpans(1000)
+	b.ReportAllocs()
+	for n := 0; n < b.N; n += len(batch) {
+		e.packer.begin(nil, 1<<30)
+		for i := range batch[:min(len(batch), b.N-n)] {
+			e.metrics(&batch[i])
+		}
+	}
+}
+
+// attemptSpans are of requests to upstreams that answered on connections that were there.
+func attemptSpans(n int) []span.Span {
+	batch := requestSpans(n)
+	for i := range batch {
+		s := &batch[i]
+		s.Kind, s.Key = span.KindClient, s.Key+".upstream"
+		s.Notes = []span.Note{{Time: 1, Value: "request_sent"}, {Time: 1, Value: "first_byte"}}
+		s.Timers = []span.Timer{{Name: "latency", Micros: s.Duration / 2}}
+	}
+	return batch
+}
+
 // Timers are formatted here for speed; what a server reads must be what the client would have sent.
 func TestTimersAreTheClientsOwnLines(t *testing.T) {
 	for _, prefix := range []string{"", "openstack.lab"} {
@@ -83,6 +107,29 @@ func TestKeysOfThePastAreForgotten(t *testing.T) {
 	}
 	require.LessOrEqual(t, len(e.series), keptNames+1)
 	require.LessOrEqual(t, len(e.counts), keptNames+1)
+}
+
+// The counters of the first notes of a key are remembered, those of more of them looked up; both must count.
+func TestNotesOfAKeyAreCountedHoweverManyThereAre(t *testing.T) {
+	e := benchEmitter(t)
+	s := span.Span{TraceID: span.TraceID{Low: 1}, ID: 1, Start: 1, Key: "k"}
+	for i := range 2 * maxNoted {
+		s.Notes = append(s.Notes, span.Note{Time: 1, Value: fmt.Sprint("note", i)})
+	}
+	for _, forgotten := range []bool{false, false, true, false} {
+		if forgotten {
+			clear(e.counts)
+			clear(e.series)
+		}
+		e.metrics(&s)
+		e.metrics(&s)
+		for _, note := range s.Notes {
+			require.EqualValues(t, 2, *e.counts["k."+note.Value], note.Value)
+		}
+		require.Len(t, e.series["k"].notes, maxNoted)
+		e.packer.begin(nil, 1<<20)
+		e.flushCounts()
+	}
 }
 
 func TestEmitAllocatesNothingASpan(t *testing.T) {

@@ -17,7 +17,7 @@ func (e *Emitter) metrics(s *span.Span) {
 		}
 	}
 	for i := range s.Notes {
-		*e.counter(s.Key, s.Notes[i].Value)++
+		*e.noted(of, s.Key, s.Notes[i].Value)++
 	}
 	if s.Echo {
 		return // of a call's two sides one counts it

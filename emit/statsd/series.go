@@ -12,7 +12,18 @@ import (
 type series struct {
 	name  []byte
 	calls *int64 // in Emitter.counts
+	notes []noted
 }
+
+// noted is the counter of a note, in Emitter.counts too.
+type noted struct {
+	note string
+	sum  *int64
+}
+
+// maxNoted is how many notes of a key are found without making their counter's name: all but those of rules that make up
+// notes call by call.
+const maxNoted = 16
 
 // keptNames is how many keys, and how many counters, are kept from batch to batch, so that their names are not made anew. Keys
 // are bounded by the rules, but rules change.
@@ -29,6 +40,20 @@ func (e *Emitter) seriesOf(key string) *series {
 	s.name = appendKey(s.name, key)
 	e.series[strings.Clone(key)] = s // not what the key may be a part of
 	return s
+}
+
+// noted is the sum of one of the notes of a key.
+func (e *Emitter) noted(of *series, key, note string) *int64 {
+	for i := range of.notes {
+		if of.notes[i].note == note {
+			return of.notes[i].sum
+		}
+	}
+	sum := e.counter(key, note)
+	if len(of.notes) < maxNoted {
+		of.notes = append(of.notes, noted{strings.Clone(note), sum})
+	}
+	return sum
 }
 
 // time sends one length. The line is what go-statsd-client's TimingDuration makes of it, in a quarter of the time: the
