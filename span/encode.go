@@ -1,6 +1,9 @@
 package span
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // The tags that the encoder makes of a span's own fields. A Tag of the same key is left out.
 const (
@@ -24,11 +27,16 @@ func (s *Span) AppendJSON(dst []byte) []byte {
 	}
 	dst = append(dst, `","id":"`...)
 	dst = s.ID.Append(dst)
-	dst = append(dst, '"')
-	dst = append(dst, kindJSON[s.Kind&7]...)
+	if kind := &kindWords[s.Kind&7]; kind.n != 0 {
+		dst = append(dst, `","kind":"`...)
+		n := len(dst)
+		dst = append(dst, kind.text[:]...)[:n+int(kind.n)]
+	}
 	if s.Name != "" {
-		dst = append(dst, `,"name":`...)
-		dst = appendString(dst, s.Name)
+		dst = append(dst, `","name":"`...)
+		dst = appendText(dst, s.Name)
+	} else {
+		dst = append(dst, '"')
 	}
 	if s.Start > 0 {
 		dst = append(dst, `,"timestamp":`...)
@@ -39,12 +47,12 @@ func (s *Span) AppendJSON(dst []byte) []byte {
 		dst = appendUint(dst, uint64(s.Duration))
 	}
 	if !s.Local.IsZero() {
-		dst = append(dst, `,"localEndpoint":`...)
+		dst = append(dst, `,"localEndpoint"`...)
 		dst = s.Local.appendJSON(dst)
 	}
 	if !s.Remote.IsZero() {
-		dst = append(dst, `,"remoteEndpoint":`...)
-		dst = s.Remote.appendJSON(dst)
+		dst = append(dst, `,"remoteEndpoint`...)
+		dst = s.Remote.appendJSON(append(dst, '"'))
 	}
 	dst = s.appendNotes(dst)
 	dst = s.appendTags(dst)
@@ -57,12 +65,15 @@ func (s *Span) AppendJSON(dst []byte) []byte {
 	return append(dst, '}')
 }
 
-// kindJSON is indexed by Kind; its length is a power of two so that the index needs no check.
-var kindJSON = [8]string{
-	KindClient:   `,"kind":"CLIENT"`,
-	KindServer:   `,"kind":"SERVER"`,
-	KindProducer: `,"kind":"PRODUCER"`,
-	KindConsumer: `,"kind":"CONSUMER"`,
+// kindWords is indexed by Kind; its length is a power of two so that the index needs no check.
+var kindWords = [8]struct {
+	text [8]byte
+	n    uint8
+}{
+	KindClient:   {[8]byte([]byte("CLIENT__")), 6},
+	KindServer:   {[8]byte([]byte("SERVER__")), 6},
+	KindProducer: {[8]byte([]byte("PRODUCER")), 8},
+	KindConsumer: {[8]byte([]byte("CONSUMER")), 8},
 }
 
 func (s *Span) appendNotes(dst []byte) []byte {
@@ -76,8 +87,8 @@ func (s *Span) appendNotes(dst []byte) []byte {
 		}
 		dst = append(dst, `{"timestamp":`...)
 		dst = appendMicros(dst, s.Notes[i].Time)
-		dst = append(dst, `,"value":`...)
-		dst = appendString(dst, s.Notes[i].Value)
+		dst = append(dst, `,"value":"`...)
+		dst = appendText(dst, s.Notes[i].Value)
 		dst = append(dst, '}')
 	}
 	return append(dst, ']')
@@ -90,7 +101,7 @@ func (s *Span) appendTags(dst []byte) []byte {
 	dst = append(dst, `,"tags":`...)
 	open := len(dst)
 	if s.Key != "" {
-		dst = appendString(append(dst, `,"`+TagKey+`":`...), s.Key)
+		dst = appendText(append(dst, `,"`+TagKey+`":"`...), s.Key)
 	}
 	dst = s.appendHTTP(dst)
 	for i := range s.Tags {
@@ -99,7 +110,7 @@ func (s *Span) appendTags(dst []byte) []byte {
 		}
 	}
 	if s.Error != "" {
-		dst = appendString(append(dst, `,"`+TagError+`":`...), s.Error)
+		dst = appendText(append(dst, `,"`+TagError+`":"`...), s.Error)
 	}
 	if len(dst) == open {
 		dst = append(dst, ',')
@@ -137,17 +148,17 @@ func (s *Span) shadowedOnceWritten(i int) bool {
 }
 
 func appendTag(dst []byte, key, value string) []byte {
-	dst = append(dst, ',')
-	dst = appendString(dst, key)
-	dst = append(dst, ':')
-	return appendString(dst, value)
+	dst = appendText(append(dst, `,"`...), key)
+	return appendText(append(dst, `:"`...), value)
 }
 
+// appendJSON appends a colon and the endpoint.
 func (e *Endpoint) appendJSON(dst []byte) []byte {
+	dst = append(dst, ':')
 	open := len(dst)
 	if e.Service != "" {
-		dst = append(dst, `,"serviceName":`...)
-		dst = appendString(dst, e.Service)
+		dst = append(dst, `,"serviceName":"`...)
+		dst = appendText(dst, e.Service)
 	}
 	if e.IP.IsValid() {
 		dst = appendIP(dst, e.IP)
@@ -166,13 +177,13 @@ func (e *Endpoint) appendJSON(dst []byte) []byte {
 // appendIP writes an IPv4 address that travels in IPv6 clothes as IPv4, and drops the zone: it
 // names an interface of this machine and no reader of the field expects it.
 func appendIP(dst []byte, ip netip.Addr) []byte {
-	ip = ip.Unmap().WithZone("")
-	if ip.Is4() {
+	if ip.Is4() || ip.Is4In6() {
 		dst = append(dst, `,"ipv4":"`...)
-		dst = appendIPv4(dst, ip.As4())
+		v4 := ip.As4()
+		dst = appendIPv4(dst, binary.BigEndian.Uint32(v4[:]))
 	} else {
 		dst = append(dst, `,"ipv6":"`...)
-		dst = ip.AppendTo(dst)
+		dst = ip.WithZone("").AppendTo(dst)
 	}
 	return append(dst, '"')
 }

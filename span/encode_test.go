@@ -1,6 +1,7 @@
 package span
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"net"
 	"net/netip"
@@ -229,7 +230,7 @@ func TestNumbersAndAddressesReadAsThoseOfTheStandardLibrary(t *testing.T) {
 	}
 	for i := range 256 {
 		ip := [4]byte{byte(i), byte(255 - i), byte(i / 2), byte(i * 7)}
-		require.Equal(t, netip.AddrFrom4(ip).String(), string(appendIPv4(nil, ip)))
+		require.Equal(t, netip.AddrFrom4(ip).String(), string(appendIPv4(nil, binary.BigEndian.Uint32(ip[:]))))
 	}
 }
 

@@ -60,17 +60,18 @@ func (s *Span) appendHTTP(dst []byte) []byte {
 		return dst
 	}
 	if !s.hasTag(TagHTTPMethod) {
-		dst = appendString(append(dst, `,"`+TagHTTPMethod+`":`...), h.Method)
+		dst = appendText(append(dst, `,"`+TagHTTPMethod+`":"`...), h.Method)
 	}
 	if !s.hasTag(TagHTTPPath) {
-		dst = appendString(append(dst, `,"`+TagHTTPPath+`":`...), h.Path)
+		dst = appendText(append(dst, `,"`+TagHTTPPath+`":"`...), h.Path)
 	}
 	if h.Status != 0 && !s.hasTag(TagHTTPStatus) {
-		dst = appendUint(append(dst, `,"`+TagHTTPStatus+`":"`...), uint64(h.Status))
+		dst = append(append(dst, `,"http.status`...), `_code":"`...) // TagHTTPStatus in two: above 16 bytes a literal is copied by a call
+		dst = appendUint(dst, uint64(h.Status))
 		dst = append(dst, '"')
 	}
 	if route := s.route(); route != "" && !s.hasTag(TagHTTPRoute) {
-		dst = appendString(append(dst, `,"`+TagHTTPRoute+`":`...), route)
+		dst = appendText(append(dst, `,"`+TagHTTPRoute+`":"`...), route)
 	}
 	if h.Received > 0 && !s.hasTag(TagHTTPReceived) {
 		dst = appendUint(append(dst, `,"`+TagHTTPReceived+`":"`...), uint64(h.Received))
