@@ -143,8 +143,16 @@ func (st *state) change(r *http.Request) error {
 	if err := st.control.Set(s.Switch); err != nil {
 		return err
 	}
-	// who changed what is tracing must be findable afterwards
-	st.logger.Info("tracing was switched", zap.String("do", s.Do), zap.Float64("share", s.Switch.Share), zap.String("match", s.Match),
-		zap.String("site", s.Site), zap.String("key", s.Key), zap.Time("until", s.Until), zap.String("by", r.RemoteAddr))
+	st.tell(&s.Switch, r.RemoteAddr)
 	return nil
+}
+
+// tell logs a switch: who changed what is traced must be findable afterwards.
+func (st *state) tell(s *control.Switch, by string) {
+	until := zap.Skip() // for good
+	if !s.Until.IsZero() {
+		until = zap.Time("until", s.Until)
+	}
+	st.logger.Info("tracing was switched", zap.String("do", s.Do), zap.Float64("share", s.Share), zap.String("match", s.Match),
+		zap.String("site", s.Site), zap.String("key", s.Key), until, zap.String("by", by))
 }

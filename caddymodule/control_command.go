@@ -50,7 +50,6 @@ func setUpControl(cmd *cobra.Command) *cobra.Command {
 	cmd.Flags().String("site", "", "Only this service")
 	cmd.Flags().String("key", "", "Only these keys; * is any text")
 	cmd.Flags().Duration("for", 0, "Only for so long")
-	cmd.Args = cobra.RangeArgs(1, 2)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cmd.SilenceUsage = true
 		change, err := changeOf(cmd, args)
@@ -66,11 +65,16 @@ func setUpControl(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+const controlWords = "want one of: status, on, off, sample SHARE, only 'METHOD PATH' in quotes"
+
 // changeOf makes the body of a POST, nil for status.
 func changeOf(cmd *cobra.Command, args []string) ([]byte, error) {
 	site, _ := cmd.Flags().GetString("site")
 	key, _ := cmd.Flags().GetString("key")
 	life, _ := cmd.Flags().GetDuration("for")
+	if len(args) == 0 {
+		return nil, errors.New(controlWords)
+	}
 	body := map[string]any{"do": args[0], "site": site, "key": key}
 	if cmd.Flags().Changed("for") { // 0s is a mistake, not for good
 		body["for"] = life.String()
@@ -98,7 +102,7 @@ func changeOf(cmd *cobra.Command, args []string) ([]byte, error) {
 		}
 	}
 	if len(args) != takes {
-		return nil, fmt.Errorf("want one of: status, on, off, sample SHARE, only 'METHOD PATH'; found %s", strings.Join(args, " "))
+		return nil, fmt.Errorf("%s; found %s", controlWords, strings.Join(args, " "))
 	}
 	return json.Marshal(body)
 }

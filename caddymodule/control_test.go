@@ -5,10 +5,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/calltap/calltap/control"
 	"github.com/calltap/calltap/emit"
@@ -110,6 +113,8 @@ func TestControlCommand(t *testing.T) {
 		"want a share from 0 to 1": {"sample", "2"},
 		"want METHOD PATH":         {"only", "/servers"},
 		"want one of":              {"sample"},
+		"want one of: status":      {},
+		"in quotes; found only":    {"only", "POST", "/v2.1/servers"},
 		"want on, off, sample":     {"stop"},
 		"for: want a length":       {"off", "--for", "-1m"},
 		"for: want a length of":    {"off", "--for", "0s"},
@@ -163,4 +168,17 @@ func TestASwitchOfASiteThatIsGoneCanBeTakenBack(t *testing.T) {
 			require.Contains(t, switched("", "on"), "as the configuration says")
 		})
 	}
+}
+
+// The zero time in a log would be the year 1.
+func TestWhoSwitchedWhatIsLogged(t *testing.T) {
+	core, logged := observer.New(zap.InfoLevel)
+	st := &state{logger: zap.New(core)}
+	st.tell(&control.Switch{Do: control.Off, Site: "shop"}, "127.0.0.1:4711")
+	st.tell(&control.Switch{Do: control.Off, Until: time.Unix(1795233867, 0)}, "127.0.0.1:4711")
+	all := logged.All()
+	require.Len(t, all, 2)
+	require.Equal(t, "127.0.0.1:4711", all[0].ContextMap()["by"])
+	require.NotContains(t, all[0].ContextMap(), "until")
+	require.Contains(t, all[1].ContextMap(), "until")
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"github.com/calltap/calltap/keyrules"
 )
 
 // A fence of a page is a file by its name, a Caddyfile, or what a terminal shows.
@@ -67,4 +69,13 @@ func shellWords(t *testing.T, line string) (all []string) {
 		all = append(all, strings.Fields(part)...)
 	}
 	return all
+}
+
+// A word that the page of the Caddyfile does not have is one that nobody finds.
+func TestThePageOfTheCaddyfileHasEveryWord(t *testing.T) {
+	text, err := os.ReadFile("../docs/caddyfile.md")
+	require.NoError(t, err)
+	for _, word := range append(new(App).words().Known(), append(newRuleParser(new(keyrules.Config)).words().Known(), "service", "key", "max_keys")...) {
+		require.Regexp(t, "(?m)(`|[|]|^\\s*)"+word+"\\b", string(text))
+	}
 }
