@@ -34,7 +34,9 @@ test: go lint ## all tests, on real parts, with the race detector; CI=true makes
 	log=$$(mktemp); trap 'rm -f $$log' EXIT; \
 	echo "$(GO) test -race -timeout 60m ./..."; $(GO) test -race -timeout 60m ./... 2>&1 | tee $$log; failed=$${PIPESTATUS[0]}; \
 	(( failed == 0 )) || { echo; echo "WHAT FAILED, once more (a test's own output is above):"; \
-		grep -E '^ *--- FAIL|^(FAIL|panic:)|DATA RACE|^ +(Error( Trace)?|Messages|expected|actual) *:|^ +[a-z_]+_test\.go:[0-9]+: .' $$log | cut -c1-300; }; \
+		grep -E '^ *--- FAIL|^(FAIL|panic:)|DATA RACE|^ +(Error( Trace)?|Messages|expected|actual) *:|^ +[a-z_]+_test\.go:[0-9]+: .' $$log | cut -c1-300; \
+		awk '/^WARNING: DATA RACE/ { on = ++races <= 3 } /^=+$$/ { on = 0 } on && /^[A-Z]/ { print; frames = /^G/ ? 3 : 12 } \
+			on && /^  [^ ]/ { call = $$1 } on && /^      \// && frames-- > 0 { sub(".*/", "", $$1); print "  " call, $$1 }' $$log; }; \
 	exit $$failed
 
 bench: go ## speed and memory, one line a figure

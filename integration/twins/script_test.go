@@ -107,9 +107,6 @@ func (p *play) step(s step) error {
 	case "gone":
 		p.gone()
 	case "refuse":
-		// Caddy 2.11.9 uses the memory of a request that it had buffered again as soon as there is an answer, even while its transport
-		// still reads it: with calltap or without, an upstream that answers early has another request's bytes sent.
-		p.read(0)
 		if p.attempt <= s.n {
 			p.over = true
 			p.w.Header().Set("X-Refused", "yes")

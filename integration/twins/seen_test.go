@@ -38,6 +38,11 @@ func headerText(h http.Header, without []string) string {
 			if name == "Alt-Svc" {
 				value = regexp.MustCompile(`:\d+`).ReplaceAllString(value, ":PORT")
 			}
+			if name == "Trailer" { // names that Caddy takes from a map
+				names := strings.Split(value, ", ")
+				slices.Sort(names)
+				value = strings.Join(names, ", ")
+			}
 			if name == "Sec-Websocket-Key" { // which Caddy throws dice for
 				value = fmt.Sprintf("%d characters", len(value))
 			}

@@ -78,10 +78,9 @@ func (s *shape) switches() bool {
 	return slices.ContainsFunc(s.header, func(h [2]string) bool { return h[0] == "Upgrade" })
 }
 
-// repeats reports whether the first attempts to reach the upstream come to nothing. They go where a transport does not repeat one by itself.
-func (s *shape) repeats() bool {
-	return slices.ContainsFunc(s.script, func(step step) bool { return step.do == "refuse" || step.do == "break" })
-}
+// repeats reports whether a proxy may try more than one upstream: its script tells it to, or answers with the status that is tried again. There a
+// transport repeats nothing by itself.
+func (s *shape) repeats() bool { return s.route == "retry" || s.route == "again" }
 
 // direct reports whether the script runs in Caddy, with no upstream behind.
 func (s *shape) direct() bool {

@@ -22,6 +22,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/calltap/calltap/integration/ports"
 )
@@ -150,9 +151,11 @@ const routesOfSites = `
 	}
 `
 
-// open runs the sites in this process, with this global option beside the sinks.
+// open runs the sites in this process until the test ends, with this global option beside the sinks.
 func open(t *testing.T, option string, sites []*site) *stage {
 	t.Helper()
+	old := goleak.IgnoreCurrent()
+	t.Cleanup(func() { require.NoError(t, awaitQuiet(old)) }) // spans may still be on their way to a Zipkin of the test's
 	dir := t.TempDir()
 	cert, key, pool := certificate(t, dir)
 	protocols := new(http.Protocols)

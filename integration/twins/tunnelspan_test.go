@@ -23,7 +23,7 @@ func TestAWebSocketOverHTTP2HasASpanOfItsLife(t *testing.T) {
 		}
 		w.WriteHeader(http.StatusAccepted)
 	}))
-	defer zipkin.Close()
+	t.Cleanup(zipkin.Close)
 	traced := &site{name: "traced", directives: "calltap"}
 	clients := newClients(open(t, "zipkin "+zipkin.URL+"/api/v2/spans", []*site{traced}))
 	defer clients.close()

@@ -45,30 +45,27 @@ func TestMain(m *testing.M) {
 	os.Setenv("XDG_DATA_HOME", dir)
 	os.Setenv("TWINS_KEY", "0123456789abcdef0123456789abcdef")
 	code := m.Run()
-	if code == 0 {
-		code = awaitQuiet()
+	if err := awaitQuiet(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
 	}
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
-// awaitQuiet waits until all that the tests started has ended. Caddy closes servers behind the back of who stops it, and calltap
-// lets go of a configuration when no request has come for a second.
-func awaitQuiet() (code int) {
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		err := goleak.Find( // which looks for a second or so
+// awaitQuiet waits until all that was started has ended, but for what is of old. Caddy closes servers behind the back of who stops it, and
+// calltap lets go of a configuration when no request has come for a second.
+func awaitQuiet(old ...goleak.Option) error {
+	for deadline := time.Now().Add(time.Minute); ; {
+		err := goleak.Find(append(old, // which looks for a second or so
 			// Caddy and its libraries start these once a process and never stop them.
 			goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.(*Cache).maintainAssets"),
 			goleak.IgnoreAnyFunction("github.com/caddyserver/certmagic.keepLockfileFresh"),
 			goleak.IgnoreAnyFunction("go.opencensus.io/stats/view.(*worker).start"),
 			goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
-		)
-		if err == nil {
-			return 0
-		}
-		if time.Now().After(deadline) {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+		)...)
+		if err == nil || time.Now().After(deadline) {
+			return err
 		}
 	}
 }
