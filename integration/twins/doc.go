@@ -26,6 +26,8 @@
 // # Failure behaviour
 //
 // What plain Caddy itself does now this way, now that way, is not compared: how a proxy cuts a body into pieces, and how much of a response
-// arrives before an abort that nobody waited for. What is a data race in it is not asked for (spareCaddy). TestADifferenceIsFound breaks the traced side on purpose, in each way that a wrapper of
-// requests, responses and transports is known to fail in, and demands that this is noticed, twice with the same request.
+// arrives before an abort that nobody waited for. What is a data race in plain Caddy is not asked for (spareCaddy).
+//
+// TestADifferenceIsFound breaks the traced side on purpose, in each way that a wrapper of requests, responses and transports is known to
+// fail in, and demands that this is noticed, twice with the same request.
 package twins
