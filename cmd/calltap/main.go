@@ -18,6 +18,7 @@ To try it:            make demo
 To run it:            calltap run --config Caddyfile
 To change it:         calltap reload --config Caddyfile
 To see traces:        calltap trace list, calltap trace show ID
+To switch tracing:    calltap control status, calltap control off, calltap control on
 To ask the rules:     calltap explain --config Caddyfile GET /v2.1/servers/17
 To see what no rule names, and begin with rules:
                       calltap keys, calltap keys --starter
