@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"net/http"
-	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"sync"
@@ -23,7 +22,8 @@ const maxAttempts = 64
 // attempts are the tries of a request to reach upstreams, each a CLIENT span below the request's own. Two see them:
 //
 //	httptrace (upstream_trace.go)        of any transport that tells it, as Caddy's own does: when a connection was asked for and
-//	                                     got, when the request was sent and the first byte came back
+//	                                     got, when the request was sent and the first byte came back. Transports find its
+//	                                     hooks (upstream_hooks.go) in the request's context (upstream_context.go)
 //	the transport calltap (transport.go) its own attempts from the call to the last byte, with status, error and sizes; httptrace
 //	                                     then only adds to them
 //
@@ -41,9 +41,9 @@ type attempts struct {
 	own    bool               // each attempt has trace headers of its own
 	body   *bodyCount         // of the request; nil if it has none
 
-	hooks httptrace.ClientTrace // see watch
-
 	mu      sync.Mutex // guards all below; transports call from their own goroutines, even after the end
+	hooks   *hooks     // nil: the request has ended
+	asked   int        // how often the hooks were handed out
 	list    []attempt
 	room    [1]attempt
 	leftOut int  // attempts that another one took the place of
@@ -61,6 +61,8 @@ type attempt struct {
 	exact   bool           // the transport calltap sees it
 	dialled bool           // all that is seen of it is its connection
 	got     bool           // it has a connection
+	idle    bool           // which was idle
+	freed   bool           // and is so again
 	resend  int            // 1: the first retry
 	late    bool           // the request's body was over when it began
 	again   bool           // the transport sent it once more by itself

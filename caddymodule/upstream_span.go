@@ -19,6 +19,7 @@ func (a *attempts) finishBelow(server *span.Span, o outcome, gone bool, fate sam
 	defer a.unlock()
 	a.excuse(o, gone || server.Error == classClientGone)
 	a.finish(o, gone, server.Start+server.Duration)
+	a.unwatch()
 	if len(a.list) == 0 {
 		return
 	}

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptrace"
@@ -53,7 +52,7 @@ func (a *attempts) gotConn(info httptrace.GotConnInfo) {
 	if c == nil {
 		return
 	}
-	c.got = true
+	c.got, c.idle = true, info.Reused && info.WasIdle
 	if info.Reused { // what was dialled for it meanwhile is another's
 		c.connect, c.connected, c.secure, c.secured = 0, 0, 0, 0
 	}
@@ -68,8 +67,9 @@ func (c *attempt) reached(addr net.Addr) {
 	switch addr := addr.(type) {
 	case *net.TCPAddr:
 		c.remote = addr.AddrPort()
-	case *net.UDPAddr:
+	case *net.UDPAddr: // of QUIC, which connects by its handshake
 		c.remote = addr.AddrPort()
+		c.connect, c.connected = c.secure, c.secured
 	case *net.UnixAddr:
 		c.address = "unix/" + addr.Name
 	}
@@ -151,12 +151,14 @@ func (a *attempts) tlsStart() {
 	}
 }
 
-func (a *attempts) tlsDone(_ tls.ConnectionState, err error) {
+func (a *attempts) tlsDone(err error) {
 	a.mu.Lock()
 	defer a.unlock()
 	c := a.dialling()
 	switch {
 	case c == nil:
+	case err != nil && c.connect == 0: // of QUIC
+		c.connect, c.failure, c.failed = c.secure, errorClass(err, classDial), a.now()
 	case err != nil:
 		c.failure, c.failed = errorClass(err, classTLS), a.now()
 	default:
@@ -186,10 +188,15 @@ func (a *attempts) firstByte() {
 }
 
 // putIdle ends an attempt: HTTP/1 has its connection back, so the response is complete.
-func (a *attempts) putIdle(error) {
+func (a *attempts) putIdle(err error) {
 	a.mu.Lock()
 	defer a.unlock()
-	if c := a.newest(); !a.ended && c != nil && c.first != 0 && c.end == 0 && !c.exact {
+	c := a.newest()
+	if a.ended || c == nil || c.first == 0 {
+		return
+	}
+	c.freed = err == nil
+	if c.end == 0 && !c.exact {
 		c.end = a.now()
 	}
 }
