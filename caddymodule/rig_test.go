@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +18,7 @@ import (
 	"github.com/openzipkin/zipkin-go/model"
 	"github.com/stretchr/testify/require"
 
+	"github.com/calltap/calltap/integration/ports"
 	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/span"
 )
@@ -38,10 +39,29 @@ func adapt(t testing.TB, caddyfile string) []byte {
 	return config
 }
 
-// load runs the Caddyfile in this process, in place of what ran before.
+// load runs the Caddyfile in this process, in place of what ran before, and waits until that listens no more: it may still take a
+// connection to a port of both, and answer it or cut it off.
 func load(t testing.TB, caddyfile string) {
 	t.Helper()
 	require.NoError(t, caddy.Load(adapt(t, caddyfile), true))
+	require.Eventually(t, func() bool { return !listenedTwice() }, patience, time.Millisecond, "the old configuration still listens")
+}
+
+// listenedTwice reports whether there are two listeners at a port, which is so while Caddy reloads. Linux alone tells.
+func listenedTwice() bool {
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		seen := map[string]bool{}
+		text, _ := os.ReadFile(table)
+		for line := range strings.Lines(string(text)) {
+			if f := strings.Fields(line); len(f) > 3 && f[3] == "0A" { // its number, address and port, those of the other side, TCP_LISTEN
+				if seen[f[1]] {
+					return true
+				}
+				seen[f[1]] = true
+			}
+		}
+	}
+	return false
 }
 
 // run is load, and stops all at the end of the test.
@@ -78,13 +98,12 @@ func newHandler(t testing.TB, service string, st *state, rules ...keyrules.Rule)
 	return h
 }
 
-// freePort returns a port of the loopback that nobody listens on.
+// freePort returns a port of the loopback that nobody listens on, nor will but who was given it.
 func freePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := ports.Free(1)
 	require.NoError(t, err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return free[0]
 }
 
 // collector is a server that takes spans as Zipkin does.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -20,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/calltap/calltap/emit/zipkin"
+	"github.com/calltap/calltap/integration/ports"
 	"github.com/calltap/calltap/span"
 )
 
@@ -29,10 +29,9 @@ func startZipkin(t *testing.T) (url string) {
 	if jar == "" {
 		t.Skip("NOT COMPARED WITH THE REAL ZIPKIN: set CALLTAP_ZIPKIN_JAR to zipkin-server-3.5.1-exec.jar (and have java) to do so")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := ports.Free(1)
 	require.NoError(t, err)
-	port := l.Addr().(*net.TCPAddr).Port
-	require.NoError(t, l.Close())
+	port := free[0]
 
 	cmd := exec.Command("java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-jar", jar,
 		"--armeria.ports[0].ip=127.0.0.1", fmt.Sprintf("--armeria.ports[0].port=%d", port), "--armeria.ports[0].protocols[0]=http")

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/calltap/calltap/emit"
+	"github.com/calltap/calltap/integration/ports"
 	"github.com/calltap/calltap/span"
 )
 
@@ -168,10 +169,9 @@ func TestAnswersForGoodAreNotRetried(t *testing.T) {
 }
 
 func TestDeadServerThatComesBackLosesNothing(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	free, err := ports.Free(1)
 	require.NoError(t, err)
-	address := l.Addr().String()
-	require.NoError(t, l.Close())
+	address := fmt.Sprintf("127.0.0.1:%d", free[0])
 
 	e := emitter(t, Config{URL: "http://" + address + "/api/v2/spans"})
 	done := make(chan emit.Outcome)
@@ -179,7 +179,7 @@ func TestDeadServerThatComesBackLosesNothing(t *testing.T) {
 	require.Eventually(t, func() bool { return e.Trouble() != nil }, 10*time.Second, time.Millisecond)
 	require.ErrorContains(t, e.Trouble(), "connection refused")
 
-	l, err = net.Listen("tcp", address)
+	l, err := net.Listen("tcp", address)
 	require.NoError(t, err)
 	c := &collector{Server: &httptest.Server{Listener: l}}
 	c.Config = &http.Server{Handler: c}
