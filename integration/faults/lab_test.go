@@ -3,7 +3,6 @@ package faults
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -106,22 +105,6 @@ func newVHost(t testing.TB, node *rabbit.Node) string {
 	node.AddVHost(t, name, true)
 	node.Allow(t, name, "tap", rabbit.Tap)
 	return name
-}
-
-// noReuse keeps no connection, so that goleak finds nothing.
-var noReuse = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: patience}
-
-func fetch(req *http.Request) ([]byte, error) {
-	resp, err := noReuse.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode >= 300 {
-		err = fmt.Errorf("%s %s: %s: %.200s", req.Method, req.URL.Path, resp.Status, text)
-	}
-	return text, err
 }
 
 // caddyfile is what an operator would write. WORDS are the tap's, as the test wants them.

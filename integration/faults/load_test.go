@@ -3,7 +3,6 @@ package faults
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"sync"
@@ -213,7 +212,7 @@ func (v *visitors) start(t testing.TB) {
 	v.cancel = cancel
 	v.wait.Go(func() {
 		for ctx.Err() == nil {
-			if err := visit(v.site); err != nil {
+			if _, err := harness.Get(v.site.URL() + "/visit"); err != nil {
 				t.Logf("an HTTP request failed: %v", err)
 				v.failed.Add(1)
 			}
@@ -221,14 +220,6 @@ func (v *visitors) start(t testing.TB) {
 			pause(ctx, 20*time.Millisecond)
 		}
 	})
-}
-
-func visit(c *harness.Calltap) error {
-	req, err := http.NewRequest("GET", c.URL()+"/visit", nil)
-	if err == nil {
-		_, err = fetch(req)
-	}
-	return err
 }
 
 // stop ends the visits. It may be called again, and the visitors may start once more.

@@ -3,7 +3,6 @@ package faults
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -118,9 +117,7 @@ func requireCounter(t testing.TB, name string, want int) {
 // goroutines is how many calltap runs for its tap, and what they do. Those of Caddy come and go.
 func goroutines(t testing.TB, c *harness.Calltap) (n int, all string) {
 	t.Helper()
-	req, err := http.NewRequest("GET", c.AdminURL()+"/debug/pprof/goroutine?debug=1", nil)
-	require.NoError(t, err)
-	text, err := fetch(req)
+	text, err := harness.Get(c.AdminURL() + "/debug/pprof/goroutine?debug=1")
 	require.NoError(t, err)
 	for group := range strings.SplitSeq(string(text), "\n\n") { // of goroutines with the same stack: "COUNT @ ADDRESSES\n# …"
 		if !strings.Contains(group, "calltap/amqptap") && !strings.Contains(group, "amqp091-go") {

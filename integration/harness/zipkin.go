@@ -96,7 +96,7 @@ type ZipkinAPI string
 func (z ZipkinAPI) Trace(id string) ([]Span, error) {
 	var spans []Span
 	err := z.get("/api/v2/trace/"+id, &spans)
-	if err != nil && strings.Contains(err.Error(), "404") {
+	if err != nil && strings.Contains(err.Error(), ": 404 ") {
 		return nil, nil
 	}
 	return spans, err
@@ -133,20 +133,23 @@ var client = &http.Client{
 func (z ZipkinAPI) get(path string, into any) error { return getJSON(string(z)+path, into) }
 
 func getJSON(address string, into any) error {
+	body, err := Get(address)
+	if err != nil || into == nil {
+		return err
+	}
+	return json.Unmarshal(body, into)
+}
+
+// Get returns what is at a URL.
+func Get(address string) ([]byte, error) {
 	resp, err := client.Get(address)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s: %.200s", address, resp.Status, body)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s: %s", address, resp.Status, body)
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(body, into)
+	return body, err
 }
