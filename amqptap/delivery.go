@@ -21,7 +21,7 @@ const (
 	silenceTime = 30 * time.Second // after which a firehose without events is worth a hint
 )
 
-// consumer takes one session's deliveries, on the goroutine of consume or, with the reader "inplace", on that which
+// consumer takes one session's deliveries, on the goroutine of takeAll or, with the reader "inplace", on that which
 // reads the connection. Acknowledging is left to the goroutine of consume: it may have to wait for the broker, which
 // may be waiting for the connection to be read.
 type consumer struct {
@@ -37,15 +37,16 @@ type consumer struct {
 	taken    atomic.Uint64 // the last delivery tag
 	asked    uint64        // the one at which due was last told; of the goroutine that takes
 	due      chan struct{} // ackEvery messages await their acknowledgement
+	done     chan struct{} // closed when no more deliveries come
 	acked    uint64        // of the goroutine of consume
 	order    int64         // of the last message read in place, see inOrder
 }
 
 func (t *tap) newConsumer(s *session) *consumer {
-	return &consumer{tap: t, s: s, ackEvery: uint64(max(1, min(ackEvery, t.Prefetch/2))), due: make(chan struct{}, 1)}
+	return &consumer{tap: t, s: s, ackEvery: uint64(max(1, min(ackEvery, t.Prefetch/2))), due: make(chan struct{}, 1), done: make(chan struct{})}
 }
 
-// consume takes deliveries until the session or ctx ends.
+// consume sees to what is taken by takeAll, or in place, until the session or ctx ends.
 func (t *tap) consume(ctx context.Context, s *session, said *saidOnce) *trouble {
 	c := s.consumer
 	tick := time.NewTicker(tickTime)
@@ -53,16 +54,10 @@ func (t *tap) consume(ctx context.Context, s *session, said *saidOnce) *trouble 
 	report := reporter{last: t.counters.malformed(), at: time.Now()}
 	began := time.Now()
 	seen := t.counters.events()
-	lull := lull{since: began}
 	for {
 		select {
-		case d, ok := <-s.deliveries:
-			if !ok {
-				return c.ended()
-			}
-			lull.end(t)
-			c.take(&d)
-			lull.since = time.Now()
+		case <-c.done:
+			return c.ended()
 		case <-c.due:
 			c.ack()
 		case now := <-tick.C:
@@ -80,21 +75,28 @@ func (t *tap) consume(ctx context.Context, s *session, said *saidOnce) *trouble 
 	}
 }
 
-// lull tells the clock, with the reader "library", that nothing had been waiting when a delivery came. The library
-// hands deliveries over one by one, so an empty channel means nothing; a pause means that there was none.
-type lull struct{ since time.Time }
-
-const lullTime = 200 * time.Microsecond
-
-func (l *lull) end(t *tap) {
-	if now := time.Now(); now.Sub(l.since) >= lullTime {
-		t.caughtUp(now.UnixMicro())
+// takeAll takes the library's deliveries as they come, and nothing else: to wait for several things at once would cost each of
+// them more than to be handed over does. With the reader "inplace" it only tells that the session has ended.
+func (c *consumer) takeAll() {
+	defer close(c.done)
+	idle := time.Now()
+	for d := range c.s.deliveries {
+		now := time.Now()
+		if now.Sub(idle) >= lullTime {
+			c.caughtUp(now.UnixMicro())
+		}
+		c.take(&d, now.UnixMicro())
+		idle = time.Now()
 	}
 }
 
+// lullTime is how long takeAll must have waited for a delivery to tell the clock that nothing had been waiting. The library hands deliveries
+// over one by one, so an empty channel means nothing; a pause means that there was none.
+const lullTime = 200 * time.Microsecond
+
 // take handles one delivery of the library's.
-func (c *consumer) take(d *amqp.Delivery) {
-	c.guarded(func() { c.handle(d) })
+func (c *consumer) take(d *amqp.Delivery, now int64) {
+	c.guarded(func() { c.handle(d, now) })
 	c.took(d.DeliveryTag)
 }
 
@@ -112,14 +114,14 @@ func (c *consumer) took(tag uint64) {
 }
 
 // handle makes a record of one delivery and gives it on.
-func (c *consumer) handle(d *amqp.Delivery) {
+func (c *consumer) handle(d *amqp.Delivery, now int64) {
 	if c.Mode == "mirror" {
 		c.mirrored(d, &c.record)
 	} else if !fromFirehose(d.RoutingKey, d.Headers, d.Body, &c.record) {
 		c.counters.badEvents.Add(1)
 		return
 	}
-	c.record.Time = time.Now().UnixMicro()
+	c.record.Time = now
 	c.see()
 }
 
@@ -188,9 +190,7 @@ func (c *consumer) drain() {
 	give := time.AfterFunc(drainTime, func() { c.s.raw.Close() })
 	defer give.Stop()
 	if c.s.cancel() == nil {
-		for d := range c.s.deliveries {
-			c.take(&d)
-		}
+		<-c.done
 	}
 	c.ack()
 }

@@ -1,6 +1,7 @@
 package amqptap
 
 import (
+	"io"
 	"net"
 	"strings"
 
@@ -9,8 +10,11 @@ import (
 	"github.com/calltap/calltap/spanbuilder"
 )
 
-// beneath puts the reader "inplace" between a connection and amqp091-go.
-func (c *consumer) beneath(conn net.Conn) net.Conn {
+// beneath puts the reader between a connection and amqp091-go.
+func (c *consumer) beneath(conn net.Conn) io.ReadWriteCloser {
+	if c.Reader == "library" {
+		return wire.NewAhead(conn, c.s.raw)
+	}
 	c.s.raw.OnCaughtUp(c.caughtUp)
 	return wire.New(conn, c.s.raw, wire.Options{
 		ConsumerTag: consumerTag,

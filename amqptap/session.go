@@ -100,10 +100,7 @@ func (t *tap) handshake(ctx context.Context, s *session) (err error) {
 		}
 		conn = secure
 	}
-	if t.Reader != "library" {
-		conn = s.consumer.beneath(conn)
-	}
-	s.conn, err = amqp.Open(conn, t.config())
+	s.conn, err = amqp.Open(s.consumer.beneath(conn), t.config())
 	if err != nil {
 		return err
 	}
@@ -215,7 +212,8 @@ func (s *session) server() string {
 // close ends the session in an orderly way if that can be had in time, and in any case.
 func (s *session) close() {
 	if s.conn != nil {
-		_ = s.conn.CloseDeadline(time.Now().Add(closeTimeout)) // the broker cleans up either way
+		_ = s.raw.SetDeadline(time.Now().Add(closeTimeout))
+		_ = s.conn.Close() // the broker cleans up either way
 	}
 	s.raw.Close()
 	s.consumer.stop()

@@ -50,6 +50,8 @@ func (t *tap) connectAndConsume(ctx context.Context, said *saidOnce) *trouble {
 	if trouble != nil {
 		return trouble
 	}
+	var taking sync.WaitGroup
+	defer taking.Wait() // it ends with the connection
 	defer s.close()
 	t.anew()
 	t.counters.connects.Add(1)
@@ -64,6 +66,7 @@ func (t *tap) connectAndConsume(ctx context.Context, said *saidOnce) *trouble {
 	checking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	checks.Go(func() { t.guard(checking, s) })
+	taking.Go(s.consumer.takeAll)
 	return t.consume(ctx, s, said)
 }
 

@@ -19,6 +19,8 @@
 // It exists because the library takes two thirds of a tap's CPU: it copies each message three times, makes maps
 // of its headers and strings of their names, and hands it through two goroutines (see docs/RATIONALE.md).
 //
+// ahead.go is for a tap that leaves all reading to the library: it reads more at once than that asks for, and no more.
+//
 // # Failure behaviour
 //
 // All bytes are foreign. Lengths are checked against what holds them, so that nothing read panics; memory is the
