@@ -15,7 +15,7 @@ type carrier struct {
 	writer
 
 	ended   bool
-	amended *amendment // by a calltap within; mostly nil
+	amended *amendment // mostly nil
 
 	traceID idText
 	spanID  idText
@@ -40,11 +40,13 @@ type idText string
 // String implements fmt.Stringer.
 func (t *idText) String() string { return string(*t) }
 
-// amendment is what a calltap within a calltap knows better.
+// amendment is what a calltap within a calltap knows better, and what one among error routes must know.
 type amendment struct {
 	service string
 	rules   *keyrules.Set
 	shows   []*Handler // whose tags and query are shown too, the outer ones first
+
+	postponed *postponed // nil unless error routes answer the request
 }
 
 // String keeps the request itself out of sight of who prints its variable.

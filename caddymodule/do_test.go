@@ -72,6 +72,10 @@ var acts = map[string]act{
 	"error-plain": func(http.ResponseWriter, *http.Request) error { return errPlain },
 	"error-404":   func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(404, errPlain) },
 	"error-502":   func(http.ResponseWriter, *http.Request) error { return caddyhttp.Error(502, errPlain) },
+	"error-dialling": func(_ http.ResponseWriter, r *http.Request) error {
+		go caddyhttp.GetVar(r.Context(), "reverse_proxy.proxy") // as Caddy's transport does for a connection that it then has no need of
+		return caddyhttp.Error(502, errPlain)
+	},
 	"error-wrapped": func(http.ResponseWriter, *http.Request) error {
 		return fmt.Errorf("around: %w", caddyhttp.Error(429, errPlain))
 	},

@@ -28,9 +28,6 @@ import (
 // tagHandlerStatus is the status of the handler's error, if the error routes made another one of it.
 const tagHandlerStatus = "calltap.handler_status"
 
-// postponedVar is the request's *postponed among its variables.
-const postponedVar = "calltap.postponed"
-
 // responseStatus is what Caddy's access log calls the status, after everything.
 const responseStatus = "http.response.status"
 
@@ -67,14 +64,17 @@ func (q *request) postpone(r *http.Request, err error) (postponing bool) {
 	}
 	q.ended = true
 	q.linkResponse()
-	vars, live := q.vars, *r
+	live := *r
 	p := &postponed{q: *q, r: &live, err: err, repl: repl, own: q.siteTags(nil, r, errorStatus(err))}
 	p.q.postponed = p
 	if q.showsUUID() { // Caddy puts it among the variables when it is first asked for: not on another goroutine than theirs
 		repl.Get(requestUUID)
 	}
-	p.q.vars = maps.Clone(vars)
-	vars[postponedVar] = p
+	p.q.vars = maps.Clone(q.vars)
+	if q.amended == nil {
+		q.amended = new(amendment)
+	}
+	q.amended.postponed = p // not a variable: a connection that a proxy dialled and did not need may still read those
 	p.stop = context.AfterFunc(ctx, p.over)
 	return true
 }
@@ -132,8 +132,8 @@ func (p *postponed) serve(w http.ResponseWriter, r *http.Request, next caddyhttp
 // pass is what a calltap does with a request that has its span already, or gets none.
 func pass(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if p, ok := vars[postponedVar].(*postponed); ok {
-		return p.serve(w, r, next)
+	if c, ok := vars[requestVar].(*carrier); ok && c.amended != nil && c.amended.postponed != nil {
+		return c.amended.postponed.serve(w, r, next)
 	}
 	return next.ServeHTTP(w, r)
 }

@@ -78,6 +78,22 @@ func TestClientThatLeavesDuringErrorRoutes(t *testing.T) {
 	require.Equal(t, "GET", s.Tags["shown"])
 }
 
+// A request's variables are a plain map, which Caddy's transport may still read from when the handlers have returned: to write to it then
+// could end the process. The race detector is the judge.
+func TestARequestThatFailsWhileItDialsIsNotWrittenTo(t *testing.T) {
+	zipkin := newCollector(t)
+	port := freePort(t)
+	run(t, site(zipkin, port, "", "calltap\n do\n handle_errors {\n calltap\n respond \"{err.status_code}\" 410\n}"))
+	const n = 20
+	for range n {
+		resp, _ := get(t, fmt.Sprintf("http://127.0.0.1:%d/error-dialling", port))
+		require.Equal(t, 410, resp.StatusCode)
+	}
+	for _, s := range zipkin.wait(t, "/error-dialling", n) {
+		require.Equal(t, "410", s.Tags[span.TagHTTPStatus])
+	}
+}
+
 // Error routes of many requests at once: the race detector is the judge.
 func TestErrorRoutesOfManyRequests(t *testing.T) {
 	zipkin := newCollector(t)

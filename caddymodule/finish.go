@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 	"time"
@@ -37,7 +38,7 @@ func (q *request) end(r *http.Request, o outcome) {
 	}()
 	q.ended = true
 	if a := q.amended; a != nil {
-		q.service = serviceName(a.service, q.service)
+		q.service = cmp.Or(a.service, q.service)
 		if a.rules != nil {
 			q.rules = a.rules
 		}
