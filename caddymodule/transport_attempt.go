@@ -51,7 +51,7 @@ func (a *attempts) fail(n int, id span.ID, err error) {
 	if c := a.at(n, id); c != nil {
 		c.end = a.now()
 		// What httptrace said of a dial is more than what the error does.
-		if class := a.blame(c, errorClass(err, classNoResponse)); c.failure == "" || class != classNoResponse && class != classDial {
+		if class := c.answered(a.blame(c, errorClass(err, classNoResponse))); c.failure == "" || class != classNoResponse && class != classDial {
 			c.failure = class
 		}
 		c.first, c.broken = 0, c.failure

@@ -137,8 +137,9 @@ func (a *attempts) settle(c *attempt) {
 
 // classes of failure of an attempt, beside those of errors.
 const (
-	classNoResponse = "no_response"  // the connection ended without one
-	classBody       = "request_body" // there was no more of the request to send
+	classNoResponse  = "no_response"  // the connection ended without one
+	classBadResponse = "bad_response" // what came is none: not HTTP, or the beginning of a header
+	classBody        = "request_body" // there was no more of the request to send
 )
 
 // blame is class, unless the request's own body failed: net/http shows that as a failure of the connection, and the upstream had no part
@@ -207,12 +208,22 @@ func (c *attempt) fate(o outcome, gone bool) string {
 		return classClientGone
 	case o.abandoned:
 		return classAborted
-	case o.err != nil:
+	case o.err != nil && errorStatus(o.err) == http.StatusBadGateway:
+		return c.answered(errorClass(o.err, classNoResponse))
+	case o.err != nil: // perhaps of a handler that asked another server something, and did not like the answer
 		return errorClass(o.err, classNoResponse)
 	case c.dialled:
 		return ""
 	}
 	return classNoResponse
+}
+
+// answered is class, unless something came that is no response.
+func (c *attempt) answered(class string) string {
+	if class == classNoResponse && c.first != 0 {
+		return classBadResponse
+	}
+	return class
 }
 
 // class is the attempt's failure, "" for none.

@@ -137,3 +137,50 @@ func TestClientThatLeavesAStreamIsNobodysFailure(t *testing.T) {
 		})
 	}
 }
+
+// Bytes that are no answer are the upstream's failure, but another one than silence.
+func TestUpstreamThatAnswersNonsense(t *testing.T) {
+	for way, words := range ways {
+		for name, c := range map[string]struct{ answer, class string }{
+			"not HTTP":              {"SSH-2.0-OpenSSH_9.2\r\n\r\n", classBadResponse},
+			"a header without end":  {"HTTP/1.1 200 OK\r\nContent-Le", classBadResponse},
+			"a length that is none": {"HTTP/1.1 200 OK\r\nContent-Length: much\r\n\r\n", classBadResponse},
+			"nothing":               {"", classNoResponse},
+		} {
+			t.Run(way+" "+name, func(t *testing.T) {
+				zipkin := newCollector(t)
+				upstream := sayingOnly(t, c.answer)
+				port := freePort(t)
+				run(t, site(zipkin, port, words[0], fmt.Sprintf("calltap\n reverse_proxy %s {\n transport %s\n}", upstream, words[1])))
+				resp, _ := get(t, fmt.Sprintf("http://127.0.0.1:%d/a", port))
+				require.Equal(t, http.StatusBadGateway, resp.StatusCode)
+				_, tries := zipkin.tree(t, "/a", 1)
+				require.Equal(t, c.class, tries[0].Tags["error"])
+			})
+		}
+	}
+}
+
+// sayingOnly is the address of a server that reads the beginning of a request, sends answer, and hangs up.
+func sayingOnly(t *testing.T, answer string) net.Addr {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 64<<10))
+			_, _ = io.WriteString(conn, answer)
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = listener.Close()
+		<-done
+	})
+	return listener.Addr()
+}

@@ -157,7 +157,7 @@ var faultyUpstreams = map[string]struct {
 		conn, _, _ := http.NewResponseController(w).Hijack()
 		io.WriteString(conn, "220 mail.example.org ESMTP\r\n")
 		conn.Close()
-	}, "", "no_response", "", "502"},
+	}, "", "bad_response", "", "502"},
 }
 
 func TestUpstreamThatFails(t *testing.T) {
