@@ -44,7 +44,7 @@ func (g *generator) plan() {
 	g.spareCaddy()
 }
 
-// spareCaddy keeps the shape away from what is a race in plain Caddy 2.11.9, with calltap or without:
+// spareCaddy keeps the shape away from what is a race in plain Caddy 2.11.9, with calltap or without (there is one more, see bodiless):
 //
 //   - The memory of a request that request_buffers has buffered is used again when its handler ends. That is as soon as there is an answer, even
 //     while the transport still reads it: an upstream that answers early has another request's bytes sent.

@@ -63,11 +63,13 @@ const routesOfSites = `
 		script
 	}
 	handle /proxy/* {
+		bodiless
 		reverse_proxy UPSTREAM {
 			transport TRANSPORT
 		}
 	}
 	handle /stream/* {
+		bodiless
 		reverse_proxy UPSTREAM {
 			flush_interval -1
 			transport TRANSPORT
@@ -86,6 +88,7 @@ const routesOfSites = `
 		}
 	}
 	handle /retry/* {
+		bodiless
 		reverse_proxy DEAD UPSTREAM {
 			lb_policy turns
 			lb_retries 3
@@ -187,6 +190,7 @@ func open(t *testing.T, option string, sites []*site) *stage {
 			enable_full_duplex
 		}
 		order script before respond
+		order bodiless before reverse_proxy
 		order sabotage before tracing
 		calltap {
 			%s
