@@ -29,7 +29,7 @@ func (b *batch) letGo() {
 	b.block = nil
 }
 
-// block is the memory of a large batch, used again: to make it new for each would be more garbage than all else that a
+// block is the memory of a batch, used again: to make it new for each would be more garbage than all else that a
 // span costs.
 type block struct {
 	rack    *rack
@@ -37,7 +37,42 @@ type block struct {
 	room    []span.Span  // of length 0
 }
 
-// rack has the blocks that nobody uses. It is bounded by its use: what a period did not need is given to the collector.
+// racks are for blocks of the largest size, of half of it, and so on.
+type racks []rack
+
+// smallest is the least size of a block, in spans.
+const smallest = 8
+
+func newRacks(largest int) (r racks) {
+	for size := largest; size >= smallest || size == largest; size /= 2 {
+		r = append(r, rack{size: size})
+	}
+	return r
+}
+
+// batch makes an empty batch for n spans at least, no more than the largest block has room for, held once. No block is less than half
+// full of them; so few that one would be have a batch of their exact size.
+func (r racks) batch(n int) batch {
+	i := len(r) - 1
+	if n < r[i].size/2 {
+		return batch{spans: make([]span.Span, 0, n)}
+	}
+	for i > 0 && r[i].size < n {
+		i--
+	}
+	b := r[i].take()
+	b.holders.Store(1)
+	return batch{spans: b.room, block: b}
+}
+
+// tick drops, once a period, what was not needed in it.
+func (r racks) tick() {
+	for i := range r {
+		r[i].tick()
+	}
+}
+
+// rack has the blocks of a size that nobody uses. It is bounded by its use: what a period did not need is given to the collector.
 type rack struct {
 	mu     sync.Mutex
 	size   int // spans a block
@@ -48,16 +83,6 @@ type rack struct {
 
 // period is how many ticks a block may lie idle.
 const period = 64
-
-// batch makes an empty batch for n spans at least, held once. One that would leave more than half of a block empty has its exact size.
-func (r *rack) batch(n int) batch {
-	if n < r.size/2 {
-		return batch{spans: make([]span.Span, 0, n)}
-	}
-	b := r.take()
-	b.holders.Store(1)
-	return batch{spans: b.room, block: b}
-}
 
 func (r *rack) take() *block {
 	r.mu.Lock()
@@ -82,7 +107,6 @@ func (r *rack) put(b *block) {
 	r.mu.Unlock()
 }
 
-// tick drops, once a period, what was not needed in it.
 func (r *rack) tick() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

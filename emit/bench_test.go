@@ -27,7 +27,7 @@ func TestOfferDoesNotAllocate(t *testing.T) {
 		for range 1100 {
 			p.Offer(&s)
 		}
-		p.move()
+		p.move(true)
 	}
 	require.Zero(t, testing.AllocsPerRun(1000, func() { p.Offer(&s) }))
 	require.NoError(t, p.Close(soon(t)))
@@ -49,7 +49,7 @@ func BenchmarkOffer(b *testing.B) {
 		p.Offer(&s)
 		if n%burst == 0 {
 			b.StopTimer()
-			p.move()
+			p.move(true)
 			b.StartTimer()
 		}
 	}
@@ -69,7 +69,7 @@ func BenchmarkOfferParallel(b *testing.B) {
 			s.ID = span.ID(n*0x9e3779b97f4a7c15 | 1)
 			p.Offer(&s)
 			if n%burst == 0 {
-				p.move()
+				p.move(true)
 			}
 		}
 	})

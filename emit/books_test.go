@@ -135,11 +135,11 @@ func TestQueuedIsWhatLiesInBufferQueueAndHands(t *testing.T) {
 	p := New(Options{Interval: time.Hour}, e)
 	offerN(p, 0, 10)
 	require.EqualValues(t, 10, p.Status().Queued, "in the buffer")
-	p.move()
+	p.move(true)
 	<-entered
 	require.EqualValues(t, 10, p.Status().Queued, "in the emitter's hands")
 	offerN(p, 10, 5)
-	p.move()
+	p.move(true)
 	offerN(p, 15, 1)
 	require.EqualValues(t, 16, p.Status().Queued, "in all three")
 	release()

@@ -17,11 +17,11 @@ func TestOldestSpansMakeRoom(t *testing.T) {
 	defer release()
 	p := New(Options{MaxSpans: 40, Interval: time.Hour}, e) // 10 in the buffer, 30 in queue and hands
 	offerN(p, 0, 1)
-	p.move()
+	p.move(true)
 	<-entered
 	for i := 1; i < 101; i += 10 {
 		offerN(p, i, 10)
-		p.move()
+		p.move(true)
 	}
 	st := p.Status()
 	require.EqualValues(t, 30, st.Queued)
@@ -42,13 +42,13 @@ func TestBytesAreBoundedToo(t *testing.T) {
 	defer release()
 	p := New(Options{MaxBytes: 1 << 20, Interval: time.Hour}, e)
 	offerN(p, 0, 1)
-	p.move()
+	p.move(true)
 	<-entered
 	for i := range 200 {
 		s := testSpan(i)
 		s.Name = strings.Repeat("x", 30<<10)
 		p.Offer(&s)
-		p.move()
+		p.move(true)
 	}
 	st := p.Status()
 	requireBalance(t, st)
@@ -83,7 +83,7 @@ func TestRowOfSmallBatchesIsSentAsOne(t *testing.T) {
 	p := New(Options{Interval: time.Hour}, e)
 	for i := range 501 {
 		offerN(p, i, 1)
-		p.move()
+		p.move(true)
 		if i == 0 {
 			<-entered
 		}
@@ -116,16 +116,16 @@ func TestBuffersShrinkAfterABurst(t *testing.T) {
 	for range 4096 {
 		sh.offer(traced, &s, s.Size(), true, &lim)
 	}
-	sh.giveBack(traced, sh.swap(traced))
+	sh.giveBack(traced, sh.swap(traced), true)
 	burst := cap(sh.bufs[traced].spare)
 	for range patience {
 		sh.offer(traced, &s, s.Size(), true, &lim)
-		sh.giveBack(traced, sh.swap(traced))
+		sh.giveBack(traced, sh.swap(traced), true)
 	}
 	require.GreaterOrEqual(t, max(cap(sh.bufs[traced].spare), cap(sh.bufs[traced].spans)), burst, "the next burst grows it again, in Offer")
 	for range 20 {
 		sh.offer(traced, &s, s.Size(), true, &lim)
-		sh.giveBack(traced, sh.swap(traced))
+		sh.giveBack(traced, sh.swap(traced), true)
 	}
 	require.GreaterOrEqual(t, burst, 4096)
 	require.LessOrEqual(t, cap(sh.bufs[traced].spare), 2*smallBuffer)

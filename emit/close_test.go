@@ -40,7 +40,7 @@ func TestCloseReturnsFromAnEmitterThatHangs(t *testing.T) {
 	e, entered, release := stuck("e")
 	p := New(Options{MaxBatch: 10, Interval: time.Hour}, e)
 	offerN(p, 0, 10)
-	p.move()
+	p.move(true)
 	<-entered
 	offerN(p, 10, 7)
 	begun := time.Now()

@@ -18,7 +18,7 @@ type Options struct {
 	// MaxBatch is the largest number of spans in one call of Emit. Default 1,000.
 	MaxBatch int
 	// Interval is how long a span may lie in the buffer before it goes to the queues, and so the
-	// longest delay that the pipeline itself adds. Default 100 ms.
+	// longest delay that the pipeline itself adds. Default 100 ms. Under load it is a quarter of that.
 	Interval time.Duration
 	// OnTrouble is told when an emitter begins to fail, again every minute while it goes on, and,
 	// with nil, when it works again. err holds no secret. It is called on the pipeline's goroutine
@@ -62,6 +62,18 @@ func (o Options) limits() limits {
 		lim.interval = 100 * time.Millisecond
 	}
 	return lim
+}
+
+// busy is how many spans in an interval are load: some thousands a second. Below that a short pause would only make more requests to
+// the sinks of less each.
+const busy = 256
+
+// pause is how long to wait after one of that length that brought so many spans.
+func (lim *limits) pause(last time.Duration, moved int) time.Duration {
+	if time.Duration(moved) >= busy*last/lim.interval {
+		return max(lim.interval/4, 1)
+	}
+	return lim.interval
 }
 
 // atLeast returns n, the default if n is not set, and never less than least.

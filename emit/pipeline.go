@@ -20,11 +20,11 @@ type Pipeline struct {
 	shards []shard
 	queues []*queue
 
-	blocks rack
+	blocks racks
 
 	moving sync.Mutex    // held while spans are between shards and queues
 	full   [][]span.Span // by shard, what move took out of it; guarded by moving
-	hurry  chan struct{} // holds one token if a shard fills faster than the ticker runs
+	hurry  chan struct{} // holds one token if a shard fills faster than it is emptied
 
 	sealOnce sync.Once
 	sealed   chan struct{}      // closed by the first Close
@@ -45,7 +45,7 @@ func New(opts Options, emitters ...Emitter) *Pipeline {
 		drained: make(chan struct{}),
 	}
 	p.shards = make([]shard, p.lim.shards)
-	p.blocks.size = p.lim.batch
+	p.blocks = newRacks(p.lim.batch)
 	p.full = make([][]span.Span, p.lim.shards)
 	p.shift = uint(64 - bits.TrailingZeros(uint(p.lim.shards)))
 	for _, e := range emitters {
@@ -94,21 +94,31 @@ func (p *Pipeline) hasten() {
 	}
 }
 
-// run empties the shards at every tick, or before if one fills up, and watches over the emitters.
+// run empties the shards after every pause, or before if one fills up, and watches over the emitters.
+//
+// What was put off runs at once, on the processors that serve the next requests: after a long pause under load, that is what the slowest of
+// those wait for. So the pauses are short then.
 func (p *Pipeline) run(onTrouble func(string, error)) {
-	ticker := time.NewTicker(p.lim.interval)
-	defer ticker.Stop()
+	pause := p.lim.interval
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
 	watch := teller{tell: onTrouble, since: make([]time.Time, len(p.queues))}
 	for open := true; open; {
+		tick := false
 		select {
-		case <-ticker.C:
+		case <-timer.C:
+			tick = true
 			watch.look(p.queues, time.Now())
 			p.blocks.tick()
 		case <-p.hurry:
 		case <-p.sealed:
 			open = false
 		}
-		p.move()
+		moved := p.move(tick)
+		if tick {
+			pause = p.lim.pause(pause, moved)
+			timer.Reset(pause)
+		}
 	}
 	for _, q := range p.queues {
 		q.close()
@@ -120,25 +130,27 @@ func (p *Pipeline) run(onTrouble func(string, error)) {
 	close(p.drained)
 }
 
-// move takes what the shards hold and pushes it into the queues.
-func (p *Pipeline) move() {
+// move takes what the shards hold, pushes it into the queues, and returns how many spans that were. At a tick the shards give up room that they have not needed.
+func (p *Pipeline) move(tick bool) (moved int) {
 	p.moving.Lock()
 	defer p.moving.Unlock()
 	for l := range lanes {
 		if p.wants[l] {
-			p.moveLane(l)
+			moved += p.moveLane(l, tick)
 		}
 	}
+	return moved
 }
 
 // moveLane copies the spans of all shards into batches, once for all emitters. The buffers themselves go back to the shards:
 // handed on as they are, each would pin room for a thousand spans while it holds perhaps one.
-func (p *Pipeline) moveLane(l lane) {
+func (p *Pipeline) moveLane(l lane, tick bool) (moved int) {
 	full, total := p.full, 0
 	for i := range p.shards {
 		full[i] = p.shards[i].swap(l)
 		total += len(full[i])
 	}
+	moved = total
 	var b batch
 	for i, spans := range full {
 		for j := range spans {
@@ -152,9 +164,10 @@ func (p *Pipeline) moveLane(l lane) {
 				b = batch{}
 			}
 		}
-		p.shards[i].giveBack(l, spans)
+		p.shards[i].giveBack(l, spans, tick)
 		full[i] = nil
 	}
+	return moved
 }
 
 func (p *Pipeline) push(l lane, b batch) {
@@ -170,7 +183,7 @@ func (p *Pipeline) push(l lane, b batch) {
 // Flush returns when every span offered before the call is sent or dropped, or with ctx's error when
 // ctx ends.
 func (p *Pipeline) Flush(ctx context.Context) error {
-	p.move()
+	p.move(false)
 	for _, q := range p.queues {
 		if err := q.flushed(ctx); err != nil {
 			return fmt.Errorf("emit: flushing %s: %w", q.name, err)
@@ -204,7 +217,7 @@ func (p *Pipeline) Close(ctx context.Context) error {
 // giveUp ends every Emit and drops what waits.
 func (p *Pipeline) giveUp() {
 	p.stop()
-	p.move()
+	p.move(false)
 	for _, q := range p.queues {
 		q.abandon()
 	}

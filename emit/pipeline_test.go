@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -143,4 +144,41 @@ func TestPipelineWithoutEmittersTakesNothing(t *testing.T) {
 	require.Zero(t, p.Status().Accepted)
 	require.NoError(t, p.Flush(soon(t)))
 	require.NoError(t, p.Close(soon(t)))
+}
+
+// Under load the slowest requests are those that wait for what was put off.
+func TestPausesAreShortUnderLoad(t *testing.T) {
+	lim := Options{}.limits()
+	long, short := lim.interval, lim.interval/4
+	for _, c := range []struct {
+		last  time.Duration
+		moved int
+		want  time.Duration
+	}{
+		{long, 0, long}, {long, 255, long}, {long, 256, short}, {short, 64, short}, {short, 63, long}, {short, 0, long},
+	} {
+		require.Equal(t, c.want, lim.pause(c.last, c.moved), c)
+	}
+	lim = Options{Interval: 1}.limits()
+	require.Positive(t, lim.pause(1, 1000))
+}
+
+func TestSpansUnderLoadWaitForAQuarterOfTheInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &probe{name: "e"}
+		p := New(Options{Interval: time.Second}, e)
+		sent := 0
+		after := func(offered int, pause time.Duration) int {
+			offerN(p, sent, offered)
+			sent += offered
+			time.Sleep(pause)
+			synctest.Wait()
+			return sent - len(e.spans())
+		}
+		require.Zero(t, after(busy, time.Second))
+		require.Zero(t, after(1, time.Second/4))
+		require.Equal(t, 1, after(1, time.Second/4), "the load is over")
+		require.Zero(t, after(0, 3*time.Second/4))
+		require.NoError(t, p.Close(t.Context()))
+	})
 }

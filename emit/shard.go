@@ -45,7 +45,10 @@ type buffer struct {
 	spans    []span.Span
 	bytes    int // estimated size of spans
 	spare    []span.Span
-	quiet    int // swaps in a row that found it nearly empty; guarded by Pipeline.moving
+
+	// Guarded by Pipeline.moving:
+	most  int // spans that a swap found in it since the last tick
+	quiet int // ticks in a row that it was nearly empty
 }
 
 // offer copies s in, or counts why not, and returns how many spans the shard holds now.
@@ -97,23 +100,27 @@ func (sh *shard) swap(l lane) []span.Span {
 
 const (
 	smallBuffer = 64 // spans below which a buffer is not worth giving back to the collector
-	patience    = 8  // swaps that a buffer may be too large, as bursts seldom come alone
+	patience    = 8  // ticks that a buffer may be too large, as bursts seldom come alone
 )
 
 // giveBack makes the emptied slice the spare. It is cleared, since it would keep the strings of
 // spans long gone, and shrunk if it has been far too large for a while: at once would mean to grow it
 // again, in Offer, with the next burst.
-func (sh *shard) giveBack(l lane, emptied []span.Span) {
+func (sh *shard) giveBack(l lane, emptied []span.Span, tick bool) {
 	clear(emptied)
 	b := &sh.bufs[l]
-	switch {
-	case cap(emptied) <= smallBuffer: // which tells nothing of its twin
-	case len(emptied) >= cap(emptied)/8:
-		b.quiet = 0
-	case b.quiet < patience:
-		b.quiet++
-	default:
-		emptied = make([]span.Span, 0, cap(emptied)/2)
+	b.most = max(b.most, len(emptied))
+	if tick {
+		switch {
+		case cap(emptied) <= smallBuffer: // which tells nothing of its twin
+		case b.most >= cap(emptied)/8:
+			b.quiet = 0
+		case b.quiet < patience:
+			b.quiet++
+		default:
+			emptied = make([]span.Span, 0, cap(emptied)/2)
+		}
+		b.most = 0
 	}
 	sh.mu.Lock()
 	sh.bufs[l].spare = emptied[:0]
