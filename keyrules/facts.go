@@ -9,22 +9,29 @@ import (
 type facts struct {
 	kind                                          Kind
 	status                                        int
-	service, method, host, path, bodyKey          string
+	path, method, service                         string // these first: they lie together, and mostly tell
+	host, bodyKey                                 string
 	exchange, routingKey, queue, topic, namespace string
 	rpcMethod, form, err                          string
 }
 
 // same is f == g, of which each kind of call has but half.
 func (f *facts) same(g *facts) bool {
-	if f.kind != g.kind || f.status != g.status || f.service != g.service || f.err != g.err {
+	if f.kind != g.kind {
 		return false
 	}
 	if f.kind == RPC {
 		return f.rpcMethod == g.rpcMethod && f.topic == g.topic && f.exchange == g.exchange && f.routingKey == g.routingKey &&
-			f.queue == g.queue && f.namespace == g.namespace && f.form == g.form
+			f.queue == g.queue && f.namespace == g.namespace && f.form == g.form && f.service == g.service && f.err == g.err
 	}
-	return f.path == g.path && f.method == g.method && f.bodyKey == g.bodyKey && f.host == g.host
+	if (f.extra() || g.extra()) && (f.status != g.status || f.bodyKey != g.bodyKey || f.host != g.host || f.err != g.err) {
+		return false
+	}
+	return f.path == g.path && f.method == g.method && f.service == g.service
 }
+
+// extra reports whether there is any of what most HTTP calls have not, or no rule reads.
+func (f *facts) extra() bool { return f.status|len(f.bodyKey)|len(f.host)|len(f.err) != 0 }
 
 // reads says which facts the outputs of a Set may depend on. All others are blanked before the cache
 // is asked, so that a call with a new Host or status is still a known call.

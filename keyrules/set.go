@@ -44,34 +44,48 @@ func (s *Set) Keys() int { return s.out.keys.size() }
 
 // Resolve gives the key, span name, service and action of a finished call. It never fails: what it
 // cannot name it files under `_other` and counts.
-func (s *Set) Resolve(c *Call) (r Result) {
-	s.ResolveTo(&r, c)
-	return r
+func (s *Set) Resolve(c *Call) Result {
+	var room Result
+	return *s.Find(c, &room)
 }
 
-// ResolveTo is Resolve for the hot path: a Result is large enough for its copies to be felt.
-func (s *Set) ResolveTo(r *Result, c *Call) {
+// Find is Resolve for the hot path, as a Result is large enough for its copies to be felt: the result of a call that comes again is
+// where it is remembered, and must not be changed, any other is put into room.
+func (s *Set) Find(c *Call, room *Result) *Result {
 	if len(s.needs) > 0 {
-		var room values
-		s.resolveAsked(r, c, s.ask(c, &room))
-		return
+		var asked values
+		return s.find(c, s.ask(c, &asked), room)
 	}
-	s.resolveAsked(r, c, nil)
+	return s.find(c, nil, room)
 }
 
-// resolveAsked is ResolveTo with the values that rules read by name.
-func (s *Set) resolveAsked(r *Result, c *Call, values []string) {
+// Known is the result of an HTTP call that came before, if the rules read no more than this of it; else it is nil, and Find knows. It is not for
+// a call with a BodyKey.
+func (s *Set) Known(service, method, path string) *Result {
+	if len(s.needs) > 0 || s.reads.host || s.reads.status || s.reads.errors {
+		return nil
+	}
+	e := s.cache.known(service, s.method(method), path)
+	if e == nil {
+		return nil
+	}
+	s.count(e.overflow, e.seen)
+	return &e.result
+}
+
+// find is Find with the values that rules read by name.
+func (s *Set) find(c *Call, values []string, room *Result) *Result {
 	f := s.facts(c)
 	hash := s.cache.hash(&f, values)
 	if e := s.cache.get(hash, &f, values); e != nil {
 		s.count(e.overflow, e.seen)
-		*r = e.result
-		return
+		return &e.result
 	}
 	a := s.resolve(&f, values)
 	s.count(a.overflow, a.seen)
 	s.cache.put(hash, &f, values, &a)
-	*r = a.result
+	*room = a.result
+	return room
 }
 
 func (s *Set) count(overflow bool, seen *sighting) {
