@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"math"
 	"net/http"
 	"runtime"
 	"testing"
@@ -44,7 +45,8 @@ func TestARequestIsOneSmallAllocation(t *testing.T) {
 	}
 }
 
-// perRequest measures what the handler allocates from a request to the queue. The queue's buffers are grown before.
+// perRequest measures what the handler allocates from a request to the queue: the least of several rounds, as the queue makes room for the
+// first of them, and works beside.
 func perRequest(t *testing.T, h *Handler, in http.Header, queue *emit.Pipeline) (allocs, bytes float64) {
 	const n = 1000
 	w := &nullWriter{header: http.Header{}}
@@ -57,7 +59,8 @@ func perRequest(t *testing.T, h *Handler, in http.Header, queue *emit.Pipeline) 
 		requests[i] = benchRequest(w)
 	}
 	var before, after runtime.MemStats
-	for range 4 {
+	allocs, bytes = math.Inf(1), math.Inf(1)
+	for range 12 {
 		for _, r := range requests {
 			refresh(r, in)
 		}
@@ -67,6 +70,8 @@ func perRequest(t *testing.T, h *Handler, in http.Header, queue *emit.Pipeline) 
 			_ = h.ServeHTTP(w, r, next)
 		}
 		runtime.ReadMemStats(&after)
+		allocs = min(allocs, float64(after.Mallocs-before.Mallocs)/n)
+		bytes = min(bytes, float64(after.TotalAlloc-before.TotalAlloc)/n)
 	}
-	return float64(after.Mallocs-before.Mallocs) / n, float64(after.TotalAlloc-before.TotalAlloc) / n
+	return allocs, bytes
 }

@@ -110,7 +110,7 @@ func refresh(r *http.Request, in http.Header) {
 		r.Header[name] = values
 	}
 	vars := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	for _, name := range []string{requestVar, traceIDVar, spanIDVar} {
+	for _, name := range []string{traceIDVar, spanIDVar} {
 		delete(vars, name)
 	}
 }

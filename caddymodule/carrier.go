@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"net/http"
 	"unsafe"
 
 	"github.com/calltap/calltap/keyrules"
@@ -37,6 +38,38 @@ type linkedCarrier struct {
 // allocation; Caddy's replacer, matchers and CEL expressions all read it as the string it is.
 type idText string
 
+// carrier returns the carrier that t is the trace id of, as all of that type that can be found among variables are.
+func (t *idText) carrier() *carrier {
+	return (*carrier)(unsafe.Add(unsafe.Pointer(t), -int(unsafe.Offsetof(carrier{}.traceID))))
+}
+
+// outerOf returns the carrier of the calltap that has this request already, nil if there is none: by the trace id that it left among the
+// variables or, if another handler has one of its own there, as Caddy's tracing does, by requestVar, or by the writer.
+func outerOf(vars map[string]any, w http.ResponseWriter) *carrier {
+	switch id := vars[traceIDVar].(type) {
+	case nil:
+		return nil
+	case *idText:
+		return id.carrier()
+	}
+	if outer, ok := vars[requestVar].(*carrier); ok {
+		return outer
+	}
+	for w != nil {
+		switch outer := w.(type) {
+		case *carrier:
+			return outer
+		case flusher:
+			return outer.carrier
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = outer.Unwrap()
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
 // String implements fmt.Stringer.
 func (t *idText) String() string { return string(*t) }
 
@@ -48,9 +81,6 @@ type amendment struct {
 
 	postponed *postponed // nil unless error routes answer the request
 }
-
-// String keeps the request itself out of sight of who prints its variable.
-func (c *carrier) String() string { return string(c.traceID) }
 
 // amend is what a calltap within a calltap does: the inner site may know the service better, may have rules of its own, and may
 // show more. What is decided when a request begins has been decided.

@@ -58,7 +58,7 @@ func (q *request) inbound(r *http.Request, present spanbuilder.Present) (in span
 	if present.HasRequestID() {
 		requestID = first(r.Header[requestIDHeader])
 	}
-	if !found && requestID == "" || q.handler.trust.believes(r) {
+	if !found && requestID == "" || q.handler.trust.believes(r, q.handler.server.of(r)) {
 		return in, found, requestID
 	}
 	if found {

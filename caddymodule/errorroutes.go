@@ -132,7 +132,7 @@ func (p *postponed) serve(w http.ResponseWriter, r *http.Request, next caddyhttp
 // pass is what a calltap does with a request that has its span already, or gets none.
 func pass(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if c, ok := vars[requestVar].(*carrier); ok && c.amended != nil && c.amended.postponed != nil {
+	if c := outerOf(vars, w); c != nil && c.amended != nil && c.amended.postponed != nil {
 		return c.amended.postponed.serve(w, r, next)
 	}
 	return next.ServeHTTP(w, r)

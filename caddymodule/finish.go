@@ -4,10 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"strings"
-	"time"
 	"unicode/utf8"
-
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/calltap/calltap/keyrules"
 	"github.com/calltap/calltap/sampling"
@@ -49,53 +46,32 @@ func (q *request) end(r *http.Request, o outcome) {
 			return
 		}
 	}
-	took := time.Since(q.start)
+	took := q.start.passed()
 	status, class := q.verdict(r, o)
 	grpc := q.grpcStatus(r)
 	if class == "" && grpc != "" && grpc != "0" {
 		class = "grpc_" + grpc
 	}
-	call := keyrules.Call{
-		Kind:    keyrules.HTTP,
-		Service: q.service,
-		Method:  q.method,
-		Host:    q.host,
-		Path:    q.path,
-		Status:  status,
-		BodyKey: q.body.firstKey(),
-		Error:   class,
-	}
-	q.lend(&call)
-	var named keyrules.Result
-	q.rules.ResolveTo(&named, &call)
+	var room keyrules.Result
+	named := q.resolve(&room, status, class)
 	if named.Ignore {
 		return
 	}
 	service := serviceName(named.Service, q.service)
-	fate, off := q.fate(&named, service, class != "", status, took)
+	fate, off := q.fate(named, service, class != "", status, took)
 	if off {
 		return
 	}
-	s := span.Span{ // stays on the stack: Offer copies it
-		TraceID:  q.server.TraceID,
-		ID:       q.server.ID,
-		Parent:   q.server.Parent,
-		Kind:     span.KindServer,
-		Debug:    q.server.Debug,
-		Sampled:  fate == sampling.Kept,
-		Error:    class,
-		Start:    q.start.UnixMicro(),
-		Duration: max(1, took.Microseconds()),
-		Name:     named.Name,
-		Key:      named.Key,
-		Local:    span.Endpoint{Service: service},
-	}
+	var s span.Span // stays on the stack: Offer copies it
+	s.TraceID, s.ID, s.Parent = q.server.TraceID, q.server.ID, q.server.Parent
+	s.Kind, s.Debug, s.Sampled = span.KindServer, q.server.Debug, fate == sampling.Kept
+	s.Start, s.Duration = q.start.wall, max(1, took.Microseconds())
+	s.Name, s.Key, s.Error, s.Local.Service = named.Name, named.Key, class, service
 	if fate != sampling.LetGo {
-		client := q.client()
-		s.Remote = span.Endpoint{IP: client.Addr(), Port: client.Port()}
-		s.HTTP = q.facts(r, status, &named)
-		s.Tags = spanbuilder.AppendRuleTags(q.tags(r, grpc), &named)
-		s.Tags = q.ownTags(s.Tags, r, status)
+		client := q.client(r)
+		s.Remote.IP, s.Remote.Port = client.Addr(), client.Port()
+		q.tell(&s.HTTP, r, status, named)
+		s.Tags = q.tags(r, status, grpc, named)
 	}
 	for _, note := range named.Notes {
 		s.Notes = append(s.Notes, span.Note{Time: s.Start, Value: note})
@@ -109,6 +85,27 @@ func (q *request) end(r *http.Request, o outcome) {
 	st.give(&s, fate)
 }
 
+// resolve asks the rules. room is for a result that they have not remembered.
+func (q *request) resolve(room *keyrules.Result, status int, class string) *keyrules.Result {
+	if q.body == nil {
+		if known := q.rules.Known(q.service, q.method, q.path); known != nil {
+			return known
+		}
+	}
+	call := keyrules.Call{
+		Kind:    keyrules.HTTP,
+		Service: q.service,
+		Method:  q.method,
+		Host:    q.host,
+		Path:    q.path,
+		Status:  status,
+		BodyKey: q.body.firstKey(),
+		Error:   class,
+	}
+	q.lend(&call)
+	return q.rules.Find(&call, room)
+}
+
 // give gives away a span of a request of that fate.
 func (st *state) give(s *span.Span, fate sampling.Fate) {
 	st.pipeline.Offer(s)
@@ -117,15 +114,15 @@ func (st *state) give(s *span.Span, fate sampling.Fate) {
 	}
 }
 
-// facts are what every span of a request tells tracers.
-func (q *request) facts(r *http.Request, status int, named *keyrules.Result) span.HTTP {
-	method, path := q.shared(r)
-	received, sent := q.sizes()
-	return span.HTTP{Method: method, Path: path, Status: uint16(status), Route: routeAt(named, method), Received: received, Sent: sent}
+// tell fills in what every span of a request tells tracers.
+func (q *request) tell(h *span.HTTP, r *http.Request, status int, named *keyrules.Result) {
+	h.Method, h.Path = q.shared(r)
+	h.Status, h.Route = uint16(status), routeAt(named, h.Method)
+	h.Received, h.Sent = q.sizes()
 }
 
 // tags are the tags that few requests have.
-func (q *request) tags(r *http.Request, grpc string) (tags []span.Tag) {
+func (q *request) tags(r *http.Request, status int, grpc string, named *keyrules.Result) (tags []span.Tag) {
 	if grpc != "" {
 		tags = append(tags, span.Tag{Key: tagGRPC, Value: grpc})
 	}
@@ -135,7 +132,7 @@ func (q *request) tags(r *http.Request, grpc string) (tags []span.Tag) {
 	if !q.foreign.IsZero() {
 		tags = append(tags, span.Tag{Key: tagUntrusted, Value: q.foreign.String()})
 	}
-	return tags
+	return q.ownTags(spanbuilder.AppendRuleTags(tags, named), r, status)
 }
 
 // routeAt is where the path pattern of the rule that matched begins in the span's name; 0 if there is none, or
@@ -174,10 +171,7 @@ func cutText(s string, n int) string {
 
 // rawQuery is the query string as the client sent it.
 func (q *request) rawQuery(r *http.Request) string {
-	if o, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && o.URL != nil {
-		return o.URL.RawQuery
-	}
-	return r.URL.RawQuery
+	return originalRequest(r).URL.RawQuery
 }
 
 // grpcStatus is the outcome of a gRPC call, which its trailer tells and the HTTP status, always 200, does not.

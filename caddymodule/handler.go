@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -49,7 +48,7 @@ type Handler struct {
 	trust     trust
 	rules     *keyrules.Set // the site's and the app's
 	needs     needs
-	logs      atomic.Int32 // see logged
+	server    serverFacts
 }
 
 // defaultService is what spans of a site without a name are found by.
@@ -129,7 +128,7 @@ func (h *Handler) begin(q *request, w http.ResponseWriter, r *http.Request) (tra
 		}
 	}()
 	vars, _ := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
-	if outer, ok := vars[requestVar].(*carrier); ok {
+	if outer := outerOf(vars, w); outer != nil {
 		outer.amend(h)
 		return false
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -231,6 +232,32 @@ func TestCaddysTracingIsAChildOfOurs(t *testing.T) {
 		defer mu.Unlock()
 		return bytes.Contains(exported, child) && bytes.Contains(exported, below)
 	}, patience, 10*time.Millisecond, "the exported span is below ours")
+}
+
+// Caddy's tracing puts an id of its own where a calltap within it looks for the outer one.
+func TestCalltapsAroundCaddysTracingMakeOneSpan(t *testing.T) {
+	otlp := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer otlp.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", otlp.URL)
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+	for name, end := range map[string]string{
+		"an answer":                        "respond done 202\n}",
+		"an error":                         "error later 503\n}",
+		"an error with routes of its own":  "error later 503\n}\nhandle_errors {\nrespond sorry 503\n}",
+		"an error with calltap among them": "error later 503\n}\nhandle_errors {\ncalltap\nrespond sorry 418\n}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			zipkin, port := newCollector(t), freePort(t)
+			run(t, fmt.Sprintf("{\nadmin off\norder calltap first\ncalltap {\nzipkin %s\n}\n}\nhttp://127.0.0.1:%d {\nroute {\ncalltap\ntracing {\nspan theirs\n}\ncalltap {\nservice inner\n}\n%s\n}\n",
+				zipkin.sink(), port, end))
+			answer, _ := get(t, fmt.Sprintf("http://127.0.0.1:%d/a", port))
+			ours := zipkin.wait(t, "/a", 1)[0]
+			require.Equal(t, strconv.Itoa(answer.StatusCode), ours.Tags[span.TagHTTPStatus])
+			require.Equal(t, "inner", ours.LocalEndpoint.ServiceName)
+			require.NoError(t, running.newest().state.pipeline.Flush(t.Context()))
+			require.Len(t, zipkin.all(), 1)
+		})
+	}
 }
 
 // What the matcher leaves out goes on as it came, and leaves nothing behind.

@@ -2,9 +2,6 @@ package caddymodule
 
 import (
 	"net/http"
-	"net/netip"
-	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
@@ -19,7 +16,7 @@ import (
 const (
 	traceIDVar = "trace_id"
 	spanIDVar  = "span_id"
-	requestVar = "calltap.request" // the *carrier of the request that is open, so that handlers do not nest
+	requestVar = "calltap.request" // the *carrier, where error routes could find it by nothing else
 )
 
 // request is a request under way, as its handler sees it. It lies on the stack of ServeHTTP and must not leave it;
@@ -33,7 +30,7 @@ type request struct {
 	rules   *keyrules.Set
 	headers *headerValues // nil unless rules read headers
 	server  spanbuilder.Server
-	start   time.Time
+	start   moment
 	method  string
 	host    string
 	path    string       // as the client sent it
@@ -56,7 +53,8 @@ type request struct {
 // startRequest makes q the request r: it opens its span, adds its headers to r, and wraps w. It is false, and
 // nothing has happened, if a rule ignores the request.
 func (q *request) startRequest(h *Handler, w http.ResponseWriter, r *http.Request, vars map[string]any) bool {
-	method, path := original(r)
+	original := originalRequest(r)
+	method, path := original.Method, original.URL.Path
 	headers := h.needs.readHeaders(r)
 	hint := h.peek(method, r.Host, path, headers)
 	if hint.Ignore {
@@ -96,15 +94,6 @@ func (q *request) carry(h *Handler, w http.ResponseWriter) {
 	q.inner = w
 }
 
-// original returns the method and path that the client sent. handle_path and rewrites outside of us have
-// changed those of r by now; Caddy keeps a copy.
-func original(r *http.Request) (method, path string) {
-	if o, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && o.URL != nil {
-		return o.Method, o.URL.Path
-	}
-	return r.Method, r.URL.Path
-}
-
 // join finds the trace that r belongs to and makes our span the parent of the next hop.
 func (q *request) join(r *http.Request, by sampling.Head) {
 	st, contexts := q.handler.state, q.handler.contexts
@@ -119,7 +108,8 @@ func (q *request) join(r *http.Request, by sampling.Head) {
 		}
 	}
 	if present == 0 {
-		q.place(spanbuilder.Context{}, false, "", false, by)
+		st.tracer.StartRoot(&q.server, serviceName(q.service), &by)
+		q.hold(&by)
 		q.writeHeaders(r.Header, false)
 		return
 	}
@@ -131,7 +121,8 @@ func (q *request) join(r *http.Request, by sampling.Head) {
 
 // writeHeaders adds our headers. Their text lies in the carrier.
 func (q *request) writeHeaders(header http.Header, named bool) {
-	text := spanbuilder.AppendTraceparent(q.text[:0], q.server)
+	spanbuilder.PutTraceparent((*[spanbuilder.TraceparentLen]byte)(q.text[:]), &q.server)
+	text := q.text[:spanbuilder.TraceparentLen]
 	q.traceparent[0] = asString(text)
 	contexts := q.handler.contexts
 	if contexts.Injects(spanbuilder.FormatW3C) {
@@ -143,7 +134,7 @@ func (q *request) writeHeaders(header http.Header, named bool) {
 
 	if contexts.Injects(spanbuilder.FormatB3) {
 		from := len(text)
-		text = spanbuilder.AppendB3Beside(text, q.traceparent[0], q.server)
+		text = spanbuilder.AppendB3Beside(text, q.traceparent[0], &q.server)
 		q.b3[0] = asString(text[from:])
 		header["B3"] = q.b3[:]
 	}
@@ -169,68 +160,21 @@ const requestIDHeader = "X-Openstack-Request-Id"
 
 // publish makes the ids known to the site's other handlers and to the access log.
 func (q *request) publish(r *http.Request) {
+	server := q.handler.server.of(r)
 	if q.vars != nil {
-		q.vars[requestVar] = q.carrier
 		q.vars[traceIDVar] = &q.traceID
 		q.vars[spanIDVar] = &q.spanID
+		if server.has(serverErrors) {
+			q.vars[requestVar] = q.carrier
+		}
 	}
-	if !q.handler.logged(r) {
+	if !server.has(serverLogs) { // each field costs more than the rest of the span
 		return
 	}
 	if extra, ok := r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {
 		extra.Set(zap.String("traceID", string(q.traceID)))
 		extra.Set(zap.String("spanID", string(q.spanID)))
 	}
-}
-
-// logged reports whether there is an access log. Only that shows log fields, and each costs more than the rest of
-// the span. A handler belongs to one server for life, so the server is asked once.
-func (h *Handler) logged(r *http.Request) bool {
-	switch h.logs.Load() {
-	case logsOn:
-		return true
-	case logsOff:
-		return false
-	}
-	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if !ok || server.Logs != nil {
-		h.logs.Store(logsOn)
-		return true
-	}
-	h.logs.Store(logsOff)
-	return false
-}
-
-// What Handler.logs holds. Zero: it is not known yet.
-const (
-	logsOn int32 = iota + 1
-	logsOff
-)
-
-// client is the peer, or whom the server trusts it to speak for.
-func (q *request) client() netip.AddrPort {
-	return clientOf(parsePeer(q.remote), q.remote, q.vars)
-}
-
-// clientOf is the client as Caddy sees it, which differs from the peer if the server's own
-// trusted_proxies let the peer speak for others. Then the port is unknown.
-func clientOf(peer netip.AddrPort, remoteAddr string, vars map[string]any) netip.AddrPort {
-	ip, _ := vars[caddyhttp.ClientIPVarKey].(string)
-	if ip == "" || isHost(ip, remoteAddr) {
-		return peer
-	}
-	addr, err := netip.ParseAddr(ip)
-	if err != nil || addr == peer.Addr() {
-		return peer
-	}
-	return netip.AddrPortFrom(addr.Unmap().WithZone(""), 0)
-}
-
-// isHost reports whether host is the host of hostport, with or without brackets around it.
-func isHost(host, hostport string) bool {
-	hostport = strings.TrimPrefix(hostport, "[")
-	return len(hostport) > len(host) && hostport[:len(host)] == host &&
-		(hostport[len(host)] == ':' || hostport[len(host)] == ']')
 }
 
 func first(values []string) string {

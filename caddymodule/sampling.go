@@ -65,8 +65,13 @@ func (q *request) choose(ruled *keyrules.Sampling) sampling.Head {
 
 // place gives q its place in its trace.
 func (q *request) place(in spanbuilder.Context, found bool, requestID string, named bool, by sampling.Head) {
+	q.server = q.handler.state.tracer.StartServer(in, found, requestID, named, serviceName(q.service), by)
+	q.hold(&by)
+}
+
+// hold says that what is not recorded now may be kept for how it ends.
+func (q *request) hold(by *sampling.Head) {
 	st := q.handler.state
-	q.server = st.tracer.StartServer(in, found, requestID, named, serviceName(q.service), by)
 	if st.keeps && !q.server.Sampled && !by.Final {
 		q.undecided = true
 		st.holder.Begin(q.server.TraceID)

@@ -1,8 +1,10 @@
 package caddymodule
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -85,6 +87,25 @@ func TestRemoteIsTheClientBehindATrustedProxy(t *testing.T) {
 	s := zipkin.wait(t, "/created", 1)[0]
 	require.Equal(t, "2001:db8::7", s.RemoteEndpoint.IPv6.String())
 	require.Zero(t, s.RemoteEndpoint.Port)
+}
+
+// The same behind a Unix socket, where the peer has no address.
+func TestClientBehindAUnixSocketThatTheServerTrusts(t *testing.T) {
+	zipkin, port, socket := newCollector(t), freePort(t), filepath.Join(t.TempDir(), "site.sock")
+	run(t, strings.Replace(site(zipkin, port, "", fmt.Sprintf("bind unix/%s\n calltap\n do", socket)), "admin off",
+		"admin off\n servers {\n trusted_proxies_unix\n }", 1))
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}}}
+	req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/implicit", port), nil)
+	require.NoError(t, err)
+	req.Header.Set("X-Forwarded-For", "203.0.113.9")
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	remote := zipkin.wait(t, "/implicit", 1)[0].RemoteEndpoint
+	require.NotNil(t, remote)
+	require.Equal(t, "203.0.113.9", remote.IPv4.String())
 }
 
 // A query as long as the server takes keeps nothing alive, and a path as long is cut.

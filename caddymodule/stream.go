@@ -24,9 +24,9 @@ const (
 // span ends when it does.
 type stream struct {
 	note    string
-	opened  time.Time
-	closed  atomic.Pointer[time.Time] // the server's side of a connection that was handed over; nil: with the request
-	in, out atomic.Int64              // bytes of such a connection
+	opened  time.Duration // monotonic
+	closed  atomic.Int64  // monotonic: the server's side of a connection that was handed over; 0: with the request
+	in, out atomic.Int64  // bytes of such a connection
 }
 
 // opens notes the beginning of a stream. It is called at the first flush of a response: streams flush, others seldom do.
@@ -34,9 +34,9 @@ func (w *writer) opens() {
 	w.flushed = true
 	switch {
 	case w.tunnel && w.status/100 == 2:
-		w.stream = &stream{note: noteUpgraded, opened: time.Now()}
+		w.stream = &stream{note: noteUpgraded, opened: monotonic()}
 	case strings.HasPrefix(first(w.inner.Header()["Content-Type"]), "text/event-stream"):
-		w.stream = &stream{note: noteStreaming, opened: time.Now()}
+		w.stream = &stream{note: noteStreaming, opened: monotonic()}
 	}
 }
 
@@ -49,7 +49,7 @@ func isTunnel(r *http.Request) bool {
 // handOver counts what passes on a connection that a handler takes over. Caddy's access log does it the same way; the
 // reader and writer that come with the connection go through it too.
 func (w *writer) handOver(conn net.Conn, buf *bufio.ReadWriter) net.Conn {
-	w.stream = &stream{note: noteUpgraded, opened: time.Now()}
+	w.stream = &stream{note: noteUpgraded, opened: monotonic()}
 	counted := &countedConn{Conn: conn, stream: w.stream}
 	var outer net.Conn = counted
 	if _, ok := conn.(halfCloser); ok {
@@ -110,8 +110,7 @@ func (c *countedConn) WriteTo(dst io.Writer) (int64, error) {
 
 // Close notes when it was first called.
 func (c *countedConn) Close() error {
-	now := time.Now()
-	c.stream.closed.CompareAndSwap(nil, &now)
+	c.stream.closed.CompareAndSwap(0, int64(monotonic()))
 	return c.Conn.Close()
 }
 
@@ -125,15 +124,14 @@ type halfClosing struct{ *countedConn }
 func (c halfClosing) CloseWrite() error { return c.Conn.(halfCloser).CloseWrite() }
 
 // notes are when a stream began and ended.
-func (s *stream) notes(notes []span.Note, start time.Time, took time.Duration) []span.Note {
+func (s *stream) notes(notes []span.Note, start moment, took time.Duration) []span.Note {
 	end := took
-	if at := s.closed.Load(); at != nil {
-		end = min(at.Sub(start), took)
+	if at := s.closed.Load(); at != 0 {
+		end = min(time.Duration(at)-start.mono, took)
 	}
-	base := start.UnixMicro()
 	return append(notes,
-		span.Note{Time: base + s.opened.Sub(start).Microseconds(), Value: s.note},
-		span.Note{Time: base + end.Microseconds(), Value: noteClosed})
+		span.Note{Time: start.wall + (s.opened - start.mono).Microseconds(), Value: s.note},
+		span.Note{Time: start.wall + end.Microseconds(), Value: noteClosed})
 }
 
 // Interface guards

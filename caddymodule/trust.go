@@ -64,13 +64,13 @@ func parseRange(word string) (netip.Prefix, error) {
 
 // believes reports whether the trace headers of r count. Who is asked about is the other end of the connection, which no
 // header can forge.
-func (t *trust) believes(r *http.Request) bool {
-	if t.byServer {
+func (t *trust) believes(r *http.Request, server traits) bool {
+	if t.byServer && server.has(serverTrustsProxies) {
 		if decided, trusted := serverTrusts(r); decided {
 			return trusted
 		}
 	}
-	return t.contains(parsePeer(r.RemoteAddr))
+	return t.contains(peers.get(r.RemoteAddr))
 }
 
 // contains reports whether the peer is one of the set. The zero AddrPort is a peer without an address.
@@ -85,41 +85,4 @@ func (t *trust) contains(peer netip.AddrPort) bool {
 		}
 	}
 	return false
-}
-
-// parsePeer reads http.Request.RemoteAddr, which is no address for a peer behind a Unix socket.
-func parsePeer(remoteAddr string) netip.AddrPort {
-	if peer, ok := parsePeer4(remoteAddr); ok {
-		return peer
-	}
-	peer, err := netip.ParseAddrPort(remoteAddr)
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(peer.Addr().Unmap().WithZone(""), peer.Port())
-}
-
-// parsePeer4 is the quick way for a.b.c.d:port, which is nearly every request: netip takes a tenth of
-// all that a request costs us.
-func parsePeer4(s string) (peer netip.AddrPort, ok bool) {
-	var ip [4]byte
-	n, digits, part := 0, 0, 0
-	for i := range len(s) {
-		if d := s[i] - '0'; d <= 9 {
-			if digits++; digits > 5 || n == 0 && digits > 1 { // a leading zero may mean octal
-				return peer, false
-			}
-			n = n*10 + int(d)
-			continue
-		}
-		if part > 3 || s[i] != "...:"[part] || digits == 0 || n > 255 {
-			return peer, false
-		}
-		ip[part] = byte(n)
-		n, digits, part = 0, 0, part+1
-	}
-	if part != 4 || digits == 0 || n > 65535 {
-		return peer, false
-	}
-	return netip.AddrPortFrom(netip.AddrFrom4(ip), uint16(n)), true
 }

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"net/url"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -35,8 +34,7 @@ type attempts struct {
 
 	st     *state
 	repl   *caddy.Replacer    // tells the status that an upstream answered
-	start  time.Time          // that of the request, by whose monotonic clock all times are
-	base   int64              // the same in Unix microseconds
+	start  moment             // that of the request, from which all times are counted
 	server spanbuilder.Server // the request's span
 	own    bool               // each attempt has trace headers of its own
 	body   *bodyCount         // of the request; nil if it has none
@@ -77,8 +75,8 @@ type attempt struct {
 }
 
 // newAttempts is for a request of a site that wants upstream spans.
-func newAttempts(st *state, r *http.Request, start time.Time, server spanbuilder.Server, own bool) *attempts {
-	a := &attempts{Context: r.Context(), st: st, start: start, base: start.UnixMicro(), server: server, own: own}
+func newAttempts(st *state, r *http.Request, start moment, server spanbuilder.Server, own bool) *attempts {
+	a := &attempts{Context: r.Context(), st: st, start: start, server: server, own: own}
 	a.list = a.room[:0]
 	a.repl, _ = a.Context.Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	a.watch()
@@ -92,7 +90,7 @@ func (a *attempts) unlock() {
 }
 
 // now is the time in Unix microseconds.
-func (a *attempts) now() int64 { return a.base + time.Since(a.start).Microseconds() }
+func (a *attempts) now() int64 { return a.start.wall + a.start.passed().Microseconds() }
 
 // newest is the attempt under way, nil before the first.
 func (a *attempts) newest() *attempt {

@@ -18,6 +18,12 @@ func (t TraceID) Append(dst []byte) []byte {
 	return appendHex(appendHex(dst, t.High), t.Low)
 }
 
+// Put writes the id as 32 lower-case hex digits.
+func (t TraceID) Put(dst *[32]byte) {
+	putHex((*[16]byte)(dst[:16]), t.High)
+	putHex((*[16]byte)(dst[16:]), t.Low)
+}
+
 // String returns the id as 32 lower-case hex digits.
 func (t TraceID) String() string { return string(t.Append(make([]byte, 0, 32))) }
 
@@ -43,27 +49,33 @@ func ParseTraceID(s string) (TraceID, bool) {
 // ID is a 64-bit span id. Zero is no span.
 type ID uint64
 
+// Put writes the id as 16 lower-case hex digits.
+func (id ID) Put(dst *[16]byte) { putHex(dst, uint64(id)) }
+
 // Append appends the id as 16 lower-case hex digits.
 func (id ID) Append(dst []byte) []byte { return appendHex(dst, uint64(id)) }
 
 // String returns the id as 16 lower-case hex digits.
 func (id ID) String() string { return string(id.Append(make([]byte, 0, 16))) }
 
-// appendHex looks up two digits at a time. That is written out, since the compiler unrolls no loop and each span has four of these.
 func appendHex(dst []byte, v uint64) []byte {
 	dst = room(dst, 16)
 	n := len(dst)
 	dst = dst[:n+16]
-	out := dst[n : n+16 : n+16]
-	binary.LittleEndian.PutUint16(out[0:], hexPairs[byte(v>>56)])
-	binary.LittleEndian.PutUint16(out[2:], hexPairs[byte(v>>48)])
-	binary.LittleEndian.PutUint16(out[4:], hexPairs[byte(v>>40)])
-	binary.LittleEndian.PutUint16(out[6:], hexPairs[byte(v>>32)])
-	binary.LittleEndian.PutUint16(out[8:], hexPairs[byte(v>>24)])
-	binary.LittleEndian.PutUint16(out[10:], hexPairs[byte(v>>16)])
-	binary.LittleEndian.PutUint16(out[12:], hexPairs[byte(v>>8)])
-	binary.LittleEndian.PutUint16(out[14:], hexPairs[byte(v)])
+	putHex((*[16]byte)(dst[n:]), v)
 	return dst
+}
+
+// putHex looks up two digits at a time. That is written out, since the compiler unrolls no loop and each span has four of these.
+func putHex(dst *[16]byte, v uint64) {
+	binary.LittleEndian.PutUint16(dst[0:], hexPairs[byte(v>>56)])
+	binary.LittleEndian.PutUint16(dst[2:], hexPairs[byte(v>>48)])
+	binary.LittleEndian.PutUint16(dst[4:], hexPairs[byte(v>>40)])
+	binary.LittleEndian.PutUint16(dst[6:], hexPairs[byte(v>>32)])
+	binary.LittleEndian.PutUint16(dst[8:], hexPairs[byte(v>>24)])
+	binary.LittleEndian.PutUint16(dst[10:], hexPairs[byte(v>>16)])
+	binary.LittleEndian.PutUint16(dst[12:], hexPairs[byte(v>>8)])
+	binary.LittleEndian.PutUint16(dst[14:], hexPairs[byte(v)])
 }
 
 // hexPairs holds the two digits of each byte.

@@ -131,18 +131,18 @@ func AppendB3(dst []byte, s Server) []byte {
 	}
 	dst = span.ID(s.TraceID.Low).Append(dst)
 	dst = append(dst, '-')
-	return appendDecision(s.ID.Append(dst), s)
+	return appendDecision(s.ID.Append(dst), &s)
 }
 
 // AppendB3Beside is AppendB3 for who has the traceparent of s, where the same ids stand in the same text.
-func AppendB3Beside(dst []byte, traceparent string, s Server) []byte {
+func AppendB3Beside(dst []byte, traceparent string, s *Server) []byte {
 	if s.TraceID.High == 0 || len(traceparent) != TraceparentLen {
-		return AppendB3(dst, s)
+		return AppendB3(dst, *s)
 	}
 	return appendDecision(append(dst, traceparent[len("00-"):TraceparentLen-len("-01")]...), s)
 }
 
-func appendDecision(dst []byte, s Server) []byte {
+func appendDecision(dst []byte, s *Server) []byte {
 	switch {
 	case s.Debug:
 		dst = append(dst, "-d"...)

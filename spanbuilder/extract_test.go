@@ -273,7 +273,7 @@ func TestWhatIsAppendedIsReadBack(t *testing.T) {
 		require.Equal(t, s.ID, c.SpanID)
 		require.Equal(t, s.Debug, c.Decision == Debug)
 		require.Equal(t, s.Parent != 0, strings.Count(string(b), "-") == 3)
-		require.Equal(t, string(b), string(AppendB3Beside(nil, string(w), s)))
+		require.Equal(t, string(b), string(AppendB3Beside(nil, string(w), &s)))
 	}
 	require.Equal(t, trace64+"-"+spanHex+"-1", string(AppendB3(nil, Server{TraceID: id64, ID: idSpan, Sampled: true})))
 }

@@ -19,8 +19,8 @@ func decided(id span.TraceID, d Decision, by sampling.Head) bool {
 }
 
 // decide says whether the span is recorded.
-func (s *Server) decide(d Decision, by sampling.Head) {
-	s.Sampled = decided(s.TraceID, d, by)
+func (s *Server) decide(d Decision, by *sampling.Head) {
+	s.Sampled = decided(s.TraceID, d, *by)
 	s.Debug = s.Sampled && d == Debug
 	s.Own = !by.Final && (d == Defer || by.Alone)
 }

@@ -41,22 +41,36 @@ func (t *Tracer) StartServer(in Context, inFound bool, requestID string, request
 		if in.SpanID == 0 && minted(in.TraceID) { // else others may come with the same trace and no span either
 			s.ID = rootID(in.TraceID)
 		}
-		s.decide(in.Decision, by)
+		s.decide(in.Decision, &by)
 	case !named.IsZero():
 		s = t.joinNamed(named, in.Decision, by)
 	default:
-		id := span.TraceID{High: rand.Uint64(), Low: rand.Uint64()}
-		if t.Link == LinkOpenStack {
-			id = mint(id)
-		}
-		s = Server{TraceID: nonZero(id)}
-		s.ID = rootID(s.TraceID)
-		s.decide(in.Decision, by)
+		t.newRoot(&s)
+		s.decide(in.Decision, &by)
 	}
 	if t.Link != LinkNone || t.HasSources {
-		t.remember(s, named, service)
+		t.remember(&s, named, service)
 	}
 	return s
+}
+
+// StartRoot is StartServer for a request that says nothing of a trace, as most from outside do. It puts the span into s.
+func (t *Tracer) StartRoot(s *Server, service string, by *sampling.Head) {
+	t.newRoot(s)
+	s.Sampled, s.Own = by.Takes(s.TraceID), !by.Final
+	if t.Link != LinkNone || t.HasSources {
+		t.remember(s, span.TraceID{}, service)
+	}
+}
+
+// newRoot makes s the root of a new trace.
+func (t *Tracer) newRoot(s *Server) {
+	id := span.TraceID{High: rand.Uint64(), Low: rand.Uint64()}
+	if t.Link == LinkOpenStack {
+		id = mint(id)
+	}
+	id = nonZero(id)
+	*s = Server{TraceID: id, ID: rootID(id)}
 }
 
 // joinNamed places a request by its X-OpenStack-Request-ID. Three callers send one: a service behind a
@@ -75,12 +89,12 @@ func (t *Tracer) joinNamed(named span.TraceID, d Decision, by sampling.Head) Ser
 	} else {
 		s.ID = rootID(named)
 	}
-	s.decide(d, by)
+	s.decide(d, &by)
 	return s
 }
 
 // remember puts the span under the ids that its RPC can come back with.
-func (t *Tracer) remember(s Server, named span.TraceID, service string) {
+func (t *Tracer) remember(s *Server, named span.TraceID, service string) {
 	e := Entry{TraceID: s.TraceID, ID: s.ID, Sampled: s.Sampled, Service: service}
 	t.Links.Put(s.TraceID, e)
 	if !named.IsZero() && named != s.TraceID {

@@ -45,14 +45,20 @@ func ParseTraceparent(s string) (Context, Fault) {
 	return c, NoFault
 }
 
-// AppendTraceparent appends the W3C header that makes s the parent of the next hop, TraceparentLen bytes. The flag of a random
+// AppendTraceparent appends what PutTraceparent writes.
+func AppendTraceparent(dst []byte, s Server) []byte {
+	var text [TraceparentLen]byte
+	PutTraceparent(&text, &s)
+	return append(dst, text[:]...)
+}
+
+// PutTraceparent writes the W3C header that makes s the parent of the next hop. The flag of a random
 // trace id goes on as it came, as level 2 demands. On an id of our own, where it only recommends the flag, it is not set: readers of level 1,
 // such as OpenTelemetry's for Go until recently, refuse the whole header for it.
-func AppendTraceparent(dst []byte, s Server) []byte {
-	dst = append(dst, "00-"...)
-	dst = s.TraceID.Append(dst)
-	dst = append(dst, '-')
-	dst = s.ID.Append(dst)
+func PutTraceparent(dst *[TraceparentLen]byte, s *Server) {
+	dst[0], dst[1], dst[2], dst[35], dst[52], dst[53] = '0', '0', '-', '-', '-', '0'
+	s.TraceID.Put((*[32]byte)(dst[3:]))
+	s.ID.Put((*[16]byte)(dst[36:]))
 	flags := byte('0')
 	if s.Sampled || s.Debug {
 		flags |= flagSampled
@@ -60,5 +66,5 @@ func AppendTraceparent(dst []byte, s Server) []byte {
 	if s.Random {
 		flags |= flagRandom
 	}
-	return append(dst, '-', '0', flags)
+	dst[54] = flags
 }
