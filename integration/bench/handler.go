@@ -48,7 +48,7 @@ func benchHandler(ctx context.Context, r *rig) error {
 		name, traceparent string
 		time, allocs      goal
 	}{
-		{"handler + key + span + enqueue", "", atMost(800, "400"), atMost(1, "")},
+		{"handler + key + span + enqueue", "", atMost(400, ""), atMost(1, "")},
 		{"the same, inbound traceparent", "00-463ac35c9f6413ad48485a3953bb6124-0020000000000001-01", goal{}, goal{}},
 	} {
 		hb := handlerBench{handler: h, traceparent: v.traceparent, sink: zipkin, sent: zipkin.spans.Load()}
@@ -148,14 +148,21 @@ func (h *handlerBench) measure(ctx context.Context) (quick, middle, allocs float
 	return times[len(times)/10], median(times), allocs, h.drain(ctx)
 }
 
-// countAllocs is a pass of its own, since reading the counters stops the world.
+// countAllocs is a pass of its own, since reading the counters stops the world. The least of several counts: the pipeline works beside.
 func (h *handlerBench) countAllocs() float64 {
-	requests := h.prepare(burst)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	h.serve(requests)
-	runtime.ReadMemStats(&after)
-	return math.Round(float64(after.Mallocs-before.Mallocs)/burst*100) / 100
+	requests := h.prepare(ring)
+	least := math.Inf(1)
+	for range bursts {
+		for i := range requests {
+			requests[i].restore()
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		h.serve(requests)
+		runtime.ReadMemStats(&after)
+		least = min(least, float64(after.Mallocs-before.Mallocs)/float64(len(requests)))
+	}
+	return math.Round(least*100) / 100
 }
 
 func (h *handlerBench) prepare(n int) []prepared {
