@@ -1,38 +1,36 @@
 package caddymodule
 
 import (
+	"net/http/httptest"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/stretchr/testify/require"
 )
 
-func TestNowIsTheTime(t *testing.T) {
-	last := now()
-	for range 100_000 {
-		before := time.Now()
-		n := now()
-		require.GreaterOrEqual(t, n.passed(), time.Duration(0))
-		require.LessOrEqual(t, n.passed(), time.Since(before), "by the monotonic clock")
-		require.GreaterOrEqual(t, n.mono, last.mono)
-		require.WithinDuration(t, before.Round(0), time.UnixMicro(n.wall), time.Second, "by the wall's")
-		last = n
+// If Caddy notes it no more, or elsewhere, the handlers before us are not in the span.
+func TestASpanBeginsWhenCaddyTookTheRequest(t *testing.T) {
+	before := time.Now()
+	r := caddyRequest(httptest.NewRequest("GET", "/", nil), httptest.NewRecorder())
+	after := time.Now()
+	vars := r.Context().Value(caddyhttp.VarsCtxKey).(map[string]any)
+	require.IsType(t, time.Time{}, vars[startVar])
+	for range 2 {
+		m := begun(vars)
+		require.GreaterOrEqual(t, m.mono, before.Sub(processBegan))
+		require.LessOrEqual(t, m.mono, after.Sub(processBegan))
+		require.GreaterOrEqual(t, m.wall, before.UnixMicro())
+		require.LessOrEqual(t, m.wall, after.UnixMicro())
+		require.GreaterOrEqual(t, m.passed(), time.Since(after))
 	}
 }
 
-// An epoch that is too old, or in the future, is not counted on from.
-func TestNowForgetsItsEpoch(t *testing.T) {
-	defer epoch.Store(nil)
-	synctest.Test(t, func(t *testing.T) {
-		epoch.Store(nil)
-		first := now()
-		for _, step := range []time.Duration{time.Millisecond, epochLife, time.Hour} {
-			time.Sleep(step)
-			require.Equal(t, time.Now().UnixMicro(), now().wall)
-		}
-		require.Greater(t, epoch.Load().mono, first.mono)
-	})
-	epoch.Store(&moment{monotonic() + time.Hour, 1})
-	require.WithinDuration(t, time.Now(), time.UnixMicro(now().wall), time.Minute)
+func TestASpanOutsideOfCaddyBeginsNow(t *testing.T) {
+	for _, vars := range []map[string]any{nil, {}, {startVar: "noon"}} {
+		before := time.Now()
+		m := begun(vars)
+		require.GreaterOrEqual(t, m.mono, before.Sub(processBegan))
+		require.LessOrEqual(t, m.passed(), time.Since(before))
+	}
 }

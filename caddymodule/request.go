@@ -66,7 +66,7 @@ func (q *request) startRequest(h *Handler, w http.ResponseWriter, r *http.Reques
 	q.service = h.Service
 	q.rules = h.rules
 	q.headers = headers
-	q.start = now()
+	q.start = begun(vars)
 	q.method = method
 	q.host = r.Host
 	q.path = path

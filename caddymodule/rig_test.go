@@ -47,22 +47,32 @@ func load(t testing.TB, caddyfile string) {
 	require.Eventually(t, func() bool { return !listenedTwice() }, patience, time.Millisecond, "the old configuration still listens")
 }
 
-// listenedTwice reports whether there are two listeners at a port, which is so while Caddy reloads. Linux alone tells.
+// listenedTwice reports whether this process has two listeners at a port, which is so while Caddy reloads. Linux alone tells.
 func listenedTwice() bool {
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+	ours := map[string]bool{} // sockets, by inode
+	files, _ := os.ReadDir("/proc/self/fd")
+	for _, f := range files {
+		target, _ := os.Readlink("/proc/self/fd/" + f.Name())
+		ours[strings.TrimSuffix(strings.TrimPrefix(target, "socket:["), "]")] = true
+	}
+	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		seen := map[string]bool{}
 		text, _ := os.ReadFile(table)
 		for line := range strings.Lines(string(text)) {
-			if f := strings.Fields(line); len(f) > 3 && f[3] == "0A" { // its number, address and port, those of the other side, TCP_LISTEN
-				if seen[f[1]] {
-					return true
-				}
-				seen[f[1]] = true
+			f := strings.Fields(line) // proc_net_tcp(5): local address second, state fourth, inode tenth
+			if len(f) < 10 || f[3] != stateListen || !ours[f[9]] {
+				continue
 			}
+			if seen[f[1]] {
+				return true
+			}
+			seen[f[1]] = true
 		}
 	}
 	return false
 }
+
+const stateListen = "0A" // TCP_LISTEN
 
 // run is load, and stops all at the end of the test.
 func run(t testing.TB, caddyfile string) {

@@ -11,6 +11,7 @@ import (
 	"net/http/httptrace"
 	"net/textproto"
 	"testing"
+	"time"
 
 	"github.com/quic-go/quic-go/http3"
 	"github.com/stretchr/testify/require"
@@ -22,7 +23,7 @@ import (
 // attemptsOf are those of a request with the context ctx.
 func attemptsOf(t *testing.T, ctx context.Context) *attempts {
 	st := testState(t, nil, keyrules.Config{}, spanbuilder.LinkNone)
-	return newAttempts(st, httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx), now(), spanbuilder.Server{}, false)
+	return newAttempts(st, httptest.NewRequest(http.MethodGet, "/", nil).WithContext(ctx), momentOf(time.Now()), spanbuilder.Server{}, false)
 }
 
 // over ends the request of a, and reports whether its hooks will be another's.

@@ -535,7 +535,7 @@ func (brokenConn) RemoteAddr() net.Addr { panic("no address") }
 // A fault on a goroutine of a transport would end the process.
 func TestFaultInATransportsGoroutineIsSurvived(t *testing.T) {
 	st := testState(t, nil, keyrules.Config{}, spanbuilder.LinkNone)
-	a := newAttempts(st, caddyRequest(request1(near), &nullWriter{}), now(), spanbuilder.Server{}, false)
+	a := newAttempts(st, caddyRequest(request1(near), &nullWriter{}), momentOf(time.Now()), spanbuilder.Server{}, false)
 	trace := httptrace.ContextClientTrace(a)
 	trace.GetConn("10.0.0.5:80")
 	trace.GotConn(httptrace.GotConnInfo{Conn: brokenConn{}})
@@ -547,7 +547,7 @@ func TestFaultInATransportsGoroutineIsSurvived(t *testing.T) {
 // What transports tell of a request that is over is nobody's.
 func TestTransportThatTellsTooLate(t *testing.T) {
 	st := testState(t, nil, keyrules.Config{}, spanbuilder.LinkNone)
-	a := newAttempts(st, caddyRequest(request1(near), &nullWriter{}), now(), spanbuilder.Server{}, false)
+	a := newAttempts(st, caddyRequest(request1(near), &nullWriter{}), momentOf(time.Now()), spanbuilder.Server{}, false)
 	a.finish(outcome{}, false, a.now())
 	trace := httptrace.ContextClientTrace(a)
 	trace.GetConn("10.0.0.5:80")
@@ -567,7 +567,7 @@ func TestTransportThatTellsTooLate(t *testing.T) {
 // A name with several addresses, the first of which is dead, is one attempt that succeeds.
 func TestNameWithADeadAddress(t *testing.T) {
 	st := testState(t, nil, keyrules.Config{}, spanbuilder.LinkNone)
-	a := newAttempts(st, caddyRequest(request1(near), &nullWriter{}), now(), spanbuilder.Server{}, false)
+	a := newAttempts(st, caddyRequest(request1(near), &nullWriter{}), momentOf(time.Now()), spanbuilder.Server{}, false)
 	trace := httptrace.ContextClientTrace(a)
 	trace.GetConn("app.example.org:80")
 	a.connectStart("tcp", "[2001:db8::1]:80")
