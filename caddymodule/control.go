@@ -94,7 +94,7 @@ func (st *state) switches() []shownSwitch {
 // rule gives.
 func (st *state) mayHave(site, key string) bool {
 	return site == "" || key != "" || len(st.sources) > 0 ||
-		slices.ContainsFunc(st.sites, func(s *enlisted) bool { return serviceName(s.Service) == site })
+		slices.ContainsFunc(st.sites, func(s *enlisted) bool { return serviceName(s.Service, "") == site })
 }
 
 // knows refuses the name of a site that is none, which would switch nothing while somebody believes that it did. What is remembered of
@@ -105,7 +105,7 @@ func (st *state) knows(s control.Switch) error {
 	}
 	names := []string{}
 	for _, site := range st.sites {
-		names = append(names, serviceName(site.Service))
+		names = append(names, serviceName(site.Service, ""))
 	}
 	slices.Sort(names)
 	return fmt.Errorf("no site is called %q; there are: %s", cutText(s.Site, 64), cmp.Or(strings.Join(slices.Compact(names), ", "), "none"))

@@ -47,13 +47,16 @@ func (q *request) end(r *http.Request, o outcome) {
 		}
 	}
 	took := q.start.passed()
-	status, class := q.verdict(r, o)
+	status, class := q.verdict(r, &o)
 	grpc := q.grpcStatus(r)
 	if class == "" && grpc != "" && grpc != "0" {
 		class = "grpc_" + grpc
 	}
-	var room keyrules.Result
-	named := q.resolve(&room, status, class)
+	named := q.known()
+	if named == nil {
+		var room keyrules.Result
+		named = q.resolve(&room, status, class)
+	}
 	if named.Ignore {
 		return
 	}
@@ -85,13 +88,16 @@ func (q *request) end(r *http.Request, o outcome) {
 	st.give(&s, fate)
 }
 
+// known is what the rules remember of such requests, nil if they must be asked.
+func (q *request) known() *keyrules.Result {
+	if q.body != nil {
+		return nil
+	}
+	return q.rules.Known(q.service, q.method, q.path)
+}
+
 // resolve asks the rules. room is for a result that they have not remembered.
 func (q *request) resolve(room *keyrules.Result, status int, class string) *keyrules.Result {
-	if q.body == nil {
-		if known := q.rules.Known(q.service, q.method, q.path); known != nil {
-			return known
-		}
-	}
 	call := keyrules.Call{
 		Kind:    keyrules.HTTP,
 		Service: q.service,
@@ -122,7 +128,15 @@ func (q *request) tell(h *span.HTTP, r *http.Request, status int, named *keyrule
 }
 
 // tags are the tags that few requests have.
-func (q *request) tags(r *http.Request, status int, grpc string, named *keyrules.Result) (tags []span.Tag) {
+func (q *request) tags(r *http.Request, status int, grpc string, named *keyrules.Result) []span.Tag {
+	h := q.handler
+	if q.postponed == nil && grpc == "" && h.query == nil && h.tags == nil && q.amended == nil && q.foreign.IsZero() && named.Category == "" && named.Tags == nil {
+		return nil
+	}
+	return q.someTags(r, status, grpc, named)
+}
+
+func (q *request) someTags(r *http.Request, status int, grpc string, named *keyrules.Result) (tags []span.Tag) {
 	if grpc != "" {
 		tags = append(tags, span.Tag{Key: tagGRPC, Value: grpc})
 	}
@@ -179,7 +193,10 @@ func (q *request) grpcStatus(r *http.Request) string {
 	if r.ProtoMajor < 2 || q.postponed != nil {
 		return ""
 	}
-	header := q.inner.Header()
+	return grpcTrailer(q.inner.Header())
+}
+
+func grpcTrailer(header http.Header) string {
 	if !strings.HasPrefix(first(header["Content-Type"]), "application/grpc") {
 		return ""
 	}
@@ -193,11 +210,12 @@ func (q *request) grpcStatus(r *http.Request) string {
 	return status
 }
 
-func serviceName(names ...string) string {
-	for _, name := range names {
-		if name != "" {
-			return name
-		}
+func serviceName(name, otherwise string) string {
+	if name != "" {
+		return name
+	}
+	if otherwise != "" {
+		return otherwise
 	}
 	return defaultService
 }

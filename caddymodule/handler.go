@@ -115,7 +115,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 // outer calltap has it already, or our own code failed.
 func (h *Handler) begin(q *request, w http.ResponseWriter, r *http.Request) (traced bool) {
 	st := h.state
-	if st.control.Now().Off(serviceName(h.Service)) {
+	if st.control.Now().Off(serviceName(h.Service, "")) {
 		return false
 	}
 	st.requests.enter()

@@ -31,7 +31,14 @@ type outcome struct {
 //
 // A status that has been sent stands, whatever happens after it, except that a client who did not
 // stay for the whole response counts as gone.
-func (q *request) verdict(r *http.Request, o outcome) (status int, class string) {
+func (q *request) verdict(r *http.Request, o *outcome) (status int, class string) {
+	if q.status != 0 && q.status < 400 && !q.failed && o.err == nil && !o.abandoned && q.postponed == nil {
+		return int(q.status), "" // as nearly all
+	}
+	return q.judge(r, o)
+}
+
+func (q *request) judge(r *http.Request, o *outcome) (status int, class string) {
 	if q.postponed != nil {
 		return q.postponed.verdict()
 	}

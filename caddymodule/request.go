@@ -56,9 +56,11 @@ func (q *request) startRequest(h *Handler, w http.ResponseWriter, r *http.Reques
 	original := originalRequest(r)
 	method, path := original.Method, original.URL.Path
 	headers := h.needs.readHeaders(r)
-	hint := h.peek(method, r.Host, path, headers)
-	if hint.Ignore {
-		return false
+	var hint keyrules.Hint
+	if h.rules.Peeks(method) {
+		if hint = h.peek(method, r.Host, path, headers); hint.Ignore {
+			return false
+		}
 	}
 	q.carry(h, w)
 	q.handler = h
@@ -108,7 +110,7 @@ func (q *request) join(r *http.Request, by sampling.Head) {
 		}
 	}
 	if present == 0 {
-		st.tracer.StartRoot(&q.server, serviceName(q.service), &by)
+		st.tracer.StartRoot(&q.server, serviceName(q.service, ""), &by)
 		q.hold(&by)
 		q.writeHeaders(r.Header, false)
 		return

@@ -49,13 +49,20 @@ func (h *Handler) provisionSampling() (err error) {
 // choose is how the trace of q is decided if it begins here. What an operator switched goes before what a rule says, that before
 // the site.
 func (q *request) choose(ruled *keyrules.Sampling) sampling.Head {
+	if ruled == nil && q.handler.state.control.Now() == nil {
+		return q.handler.head
+	}
+	return q.chooseBy(ruled)
+}
+
+func (q *request) chooseBy(ruled *keyrules.Sampling) sampling.Head {
 	head := q.handler.head
 	if ruled != nil {
 		q.ruled = ruled
 		head = head.Ruled(ruled.Share, ruled.Final)
 	}
 	if now := q.handler.state.control.Now(); now != nil {
-		if share, final, ok := now.Share(serviceName(q.service), q.method, q.path); ok {
+		if share, final, ok := now.Share(serviceName(q.service, ""), q.method, q.path); ok {
 			q.fixed = true
 			return sampling.Head{Share: share, Alone: head.Alone, Final: final}
 		}
@@ -65,7 +72,7 @@ func (q *request) choose(ruled *keyrules.Sampling) sampling.Head {
 
 // place gives q its place in its trace.
 func (q *request) place(in spanbuilder.Context, found bool, requestID string, named bool, by sampling.Head) {
-	q.server = q.handler.state.tracer.StartServer(in, found, requestID, named, serviceName(q.service), by)
+	q.server = q.handler.state.tracer.StartServer(in, found, requestID, named, serviceName(q.service, ""), by)
 	q.hold(&by)
 }
 
@@ -80,6 +87,13 @@ func (q *request) hold(by *sampling.Head) {
 
 // fate decides, at the end of q, what becomes of its span. off says that it is not even counted.
 func (q *request) fate(named *keyrules.Result, service string, failed bool, status int, took time.Duration) (f sampling.Fate, off bool) {
+	if q.server.Sampled && named.Sample == nil && !q.undecided && q.handler.state.control.Now() == nil {
+		return sampling.Kept, false // as nearly all
+	}
+	return q.decide(named, service, failed, status, took)
+}
+
+func (q *request) decide(named *keyrules.Result, service string, failed bool, status int, took time.Duration) (f sampling.Fate, off bool) {
 	st := q.handler.state
 	chosen, off := st.keyControl(service, named.Key, q.server.TraceID, true)
 	if off {

@@ -28,6 +28,10 @@ func (f *serverFacts) of(r *http.Request) traits {
 	if t := traits(f.known.Load()); t != 0 {
 		return t
 	}
+	return f.ask(r)
+}
+
+func (f *serverFacts) ask(r *http.Request) traits {
 	t := serverSeen
 	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || server.Logs != nil {

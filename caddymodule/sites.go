@@ -122,7 +122,7 @@ func (st *state) trusts() []trusted {
 		if s.inner {
 			continue
 		}
-		t := trusted{Site: serviceName(s.Service), At: s.where()}
+		t := trusted{Site: serviceName(s.Service, ""), At: s.where()}
 		if s.server != nil {
 			t.Listen = s.server.Listen
 		}

@@ -3,9 +3,6 @@ package keyrules
 // Peek answers, before an HTTP call runs, whether it is ignored and whether its body matters. It
 // allocates nothing. Where a rule looks at headers, use PeekCall.
 func (s *Set) Peek(method, host, path string) Hint {
-	if !s.peeks(method) {
-		return Hint{}
-	}
 	return s.PeekCall(&Call{Method: method, Host: host, Path: path})
 }
 
@@ -13,7 +10,7 @@ func (s *Set) Peek(method, host, path string) Hint {
 // Header. A rule that asks for what only the end of the call tells (its status, its body, headers if
 // Header is nil) may match or not, so an ignore behind it is no reason to ignore the call yet.
 func (s *Set) PeekCall(c *Call) Hint {
-	if !s.peeks(c.Method) {
+	if !s.Peeks(c.Method) {
 		return Hint{}
 	}
 	f := facts{method: c.Method, host: cut(c.Host)}
@@ -43,7 +40,7 @@ func (s *Set) PeekCall(c *Call) Hint {
 	return hint
 }
 
-// peeks reports whether anything can be asked for.
-func (s *Set) peeks(method string) bool {
+// Peeks reports whether Peek can say anything of a call with that method.
+func (s *Set) Peeks(method string) bool {
 	return s.ignores || s.samples || method == "POST" || s.reads.body && mayHaveBody(method)
 }

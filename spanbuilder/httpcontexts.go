@@ -19,9 +19,9 @@ type Contexts struct {
 
 	sparesProfiler bool // an X-Trace-Info that is OSProfiler's is not removed as Tomograph's
 
-	watched  Present // headers that any of it is about
-	lengths  uint64  // of their names, a bit each
-	initials uint64  // their first letters, likewise
+	watched Present // headers that any of it is about
+	lengths uint64  // of their names, a bit each
+	thirds  uint64  // their third letters, likewise: the first of X-Auth-Token and many others is that of X-B3-TraceId
 }
 
 // ContextsConfig is what Contexts are made of. A nil list is the default, an empty one is none.
@@ -91,7 +91,9 @@ func NewContexts(c ContextsConfig) *Contexts {
 	for i, name := range headerNames {
 		if x.watched>>i&1 != 0 {
 			x.lengths |= 1 << len(name)
-			x.initials |= 1 << (name[0] & 63)
+			if len(name) > 2 {
+				x.thirds |= 1 << (name[2] & 63)
+			}
 		}
 	}
 	return x
@@ -104,9 +106,9 @@ func (c *Contexts) Look(h map[string][]string) (p Present) {
 	if len(h) > 8 {
 		return c.ask(h)
 	}
-	lengths, initials := c.lengths, c.initials
+	lengths, thirds := c.lengths, c.thirds
 	for name := range h {
-		if n := len(name); n < 64 && lengths>>n&1 != 0 && initials>>(name[0]&63)&1 != 0 {
+		if n := len(name); n < 64 && lengths>>n&1 != 0 && (n < 3 || thirds>>(name[2]&63)&1 != 0) {
 			p |= bitOf(name)
 		}
 	}
