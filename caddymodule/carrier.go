@@ -82,6 +82,9 @@ type amendment struct {
 	postponed *postponed // nil unless error routes answer the request
 }
 
+// String keeps the request itself out of sight of who prints its variable.
+func (c *carrier) String() string { return string(c.traceID) }
+
 // amend is what a calltap within a calltap does: the inner site may know the service better, may have rules of its own, and may
 // show more. What is decided when a request begins has been decided.
 func (c *carrier) amend(h *Handler) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/stretchr/testify/require"
 
@@ -251,4 +252,19 @@ func TestNestedHandlersMakeOneSpan(t *testing.T) {
 	require.Len(t, c.spans, 1)
 	require.Equal(t, "inner", c.spans[0].Local.Service)
 	require.Zero(t, st.requests.n.Load())
+}
+
+// Whoever prints a variable of ours, a log or a template, must not print the request with it.
+func TestOurVariablesPrintAsIDs(t *testing.T) {
+	st := testState(t, emit.New(emit.Options{}, &capture{}), keyrules.Config{}, spanbuilder.LinkNone)
+	h, w, repl := newHandler(t, "site", st), &nullWriter{header: http.Header{}}, caddy.NewReplacer()
+	r := caddyhttp.PrepareRequest(request1(near, "X-Auth-Token", "hunter2"), repl, w, &caddyhttp.Server{Errors: new(caddyhttp.HTTPErrorConfig)})
+	require.NoError(t, h.ServeHTTP(w, r, caddyhttp.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) error {
+		ids := strings.Split(r.Header["Traceparent"][0], "-")
+		for name, id := range map[string]string{traceIDVar: ids[1], spanIDVar: ids[2], requestVar: ids[1]} {
+			require.Equal(t, id, repl.ReplaceAll("{http.vars."+name+"}", ""), name)
+		}
+		return nil
+	})))
+	require.NoError(t, st.pipeline.Close(t.Context()))
 }
