@@ -36,25 +36,12 @@ func fastCGI(t *testing.T, answer http.HandlerFunc) (address string) {
 	return listener.Addr().String()
 }
 
-// brokenFastCGI takes connections, reads a request to its end, and does with the connection what a test wants before it closes.
+// brokenFastCGI reads a request to its end, and does with the connection what a test wants before it closes.
 func brokenFastCGI(t *testing.T, answer func(conn net.Conn)) (address string) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return // closed
-			}
-			readFastCGI(conn)
-			answer(conn)
-			conn.Close()
-		}
-	}()
-	t.Cleanup(func() { listener.Close(); <-done })
-	return listener.Addr().String()
+	return hangingUp(t, func(conn net.Conn) {
+		readFastCGI(conn)
+		answer(conn)
+	}).String()
 }
 
 // Types of FastCGI records (https://fastcgi-archives.github.io/FastCGI_Specification.html#S8).

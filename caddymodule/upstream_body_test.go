@@ -163,6 +163,14 @@ func TestUpstreamThatAnswersNonsense(t *testing.T) {
 
 // sayingOnly is the address of a server that reads the beginning of a request, sends answer, and hangs up.
 func sayingOnly(t *testing.T, answer string) net.Addr {
+	return hangingUp(t, func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 64<<10))
+		_, _ = io.WriteString(conn, answer)
+	})
+}
+
+// hangingUp is the address of a server that does so after answer, with one connection after the other.
+func hangingUp(t *testing.T, answer func(conn net.Conn)) net.Addr {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	done := make(chan struct{})
@@ -171,10 +179,9 @@ func sayingOnly(t *testing.T, answer string) net.Addr {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
-				return
+				return // closed
 			}
-			_, _ = conn.Read(make([]byte, 64<<10))
-			_, _ = io.WriteString(conn, answer)
+			answer(conn)
 			_ = conn.Close()
 		}
 	}()

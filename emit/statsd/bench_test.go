@@ -44,20 +44,13 @@ func BenchmarkEmit(b *testing.B) {
 }
 
 // BenchmarkMetrics is the same without the system calls.
-func BenchmarkMetrics(b *testing.B) {
-	e, batch := benchEmitter(b), requestSpans(1000)
-	b.ReportAllocs()
-	for n := 0; n < b.N; n += len(batch) {
-		e.packer.begin(nil, 1<<30)
-		for i := range batch[:min(len(batch), b.N-n)] {
-			e.metrics(&batch[i])
-		}
-	}
-}
+func BenchmarkMetrics(b *testing.B) { benchmarkMetrics(b, requestSpans(1000)) }
 
 // BenchmarkMetricsOfAttempts is that of the spans that upstream_spans adds, one a request.
-func BenchmarkMetricsOfAttempts(b *testing.B) {
-	e, batch := benchEmitter(b), attemptSpans(1000)
+func BenchmarkMetricsOfAttempts(b *testing.B) { benchmarkMetrics(b, attemptSpans(1000)) }
+
+func benchmarkMetrics(b *testing.B, batch []span.Span) {
+	e := benchEmitter(b)
 	b.ReportAllocs()
 	for n := 0; n < b.N; n += len(batch) {
 		e.packer.begin(nil, 1<<30)
